@@ -1,0 +1,30 @@
+/* text.h: bytes as text: UTF-8, case, nearest names. */
+#ifndef REVEILLE_TEXT_H
+#define REVEILLE_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A borrowed string, not terminated. */
+typedef struct {
+    const char *p;
+    uint32_t n;
+} rv_str_t;
+
+/* UTF-8 (no surrogates, no overlong forms, at most U+10FFFF) without NUL. */
+bool rv_utf8_valid(const char *text, size_t n);
+/* Code points of valid UTF-8. */
+size_t rv_utf8_length(const char *text, size_t n);
+/* Bytewise, then by length: <0, 0, >0. */
+int rv_str_compare(rv_str_t a, rv_str_t b);
+bool rv_str_equal(rv_str_t a, rv_str_t b);
+/* Lower (or upper) case into out (capacity cap >= 3 * n is always enough); returns the length. Simple case mapping per code point. */
+size_t rv_text_lower(const char *text, size_t n, char *out, size_t cap);
+size_t rv_text_upper(const char *text, size_t n, char *out, size_t cap);
+/* like: % any run, _ one code point, whole value; linear in time * pattern. */
+bool rv_text_like(rv_str_t value, rv_str_t pattern);
+/* The candidate nearest to `name` (edit distance at most a third of its length, at least 1 allowed), or NULL. */
+const char *rv_nearest(const char *name, size_t n, const char *const *candidates, size_t count);
+
+#endif

@@ -1,0 +1,341 @@
+/* housekeeper.c: one thread, woken by writes and calls, otherwise asleep without a timeout unless something is
+ * unflushed.
+ *
+ * A partition is flushed when its tail is large (RV_TAIL_BYTES), when all tails together are (RV_TAIL_TOTAL: the
+ * largest first), or when its oldest unflushed write is FLUSH_AGE_MS old. After a flush its runs are merged when there
+ * are too many, and the writer is told how far the log may be trimmed. A partition that fails is out of service and
+ * reported; the others go on.
+ */
+#include "housekeeper.h"
+#include "reveille/clock.h"
+#include "reveille/log.h"
+#include "reveille/v1/worker.pb-c.h"
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define FLUSH_AGE_MS 30000
+#define ERASE_AGE_MS 3600000 /* an erasure is physical after an hour at the latest, unless waited for */
+
+typedef struct waiting {
+    struct waiting *next;
+    rvw_call_t *call;
+} waiting_t;
+
+struct rvw_housekeeper {
+    rvw_holdings_t *holdings;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t work, room;
+    bool stop;
+    waiting_t *calls, **last_call;
+    int64_t dirty_since[RV_MAX_PARTITIONS]; /* rv_mono_ms of the first unflushed write; 0: clean */
+    int64_t erased_since[RV_MAX_PARTITIONS];
+    uint64_t trim[RV_MAX_PARTITIONS]; /* LSN that the log may be trimmed to; 0: nothing new */
+    size_t tails;                     /* bytes of all tails at the last look */
+};
+
+static size_t all_tails(rvw_holdings_t *holdings) {
+    size_t bytes = 0;
+    for (uint32_t i = 0; i < rvw_holdings_bound(holdings); i++) {
+        rvw_partition_t *partition = rvw_holdings_partition(holdings, i);
+        bytes += partition ? rvw_partition_tail_bytes(partition) : 0;
+    }
+    return bytes;
+}
+
+/* The partition to flush next, or -1; *ret_wait is how long nothing needs to be done. Called with the lock. */
+static int64_t next_flush(rvw_housekeeper_t *k, int64_t now, int64_t *ret_wait) {
+    size_t largest = 0, total = 0;
+    int64_t pick = -1, oldest = INT64_MAX, oldest_at = -1;
+    for (uint32_t i = 0; i < rvw_holdings_bound(k->holdings); i++) {
+        rvw_partition_t *partition = rvw_holdings_partition(k->holdings, i);
+        if (!partition || rvw_partition_problem(partition) || !k->dirty_since[i])
+            continue;
+        size_t bytes = rvw_partition_tail_bytes(partition);
+        total += bytes;
+        if (bytes > largest) {
+            largest = bytes;
+            pick = i;
+        }
+        if (k->dirty_since[i] < oldest) {
+            oldest = k->dirty_since[i];
+            oldest_at = i;
+        }
+    }
+    k->tails = total;
+    *ret_wait = oldest_at < 0 ? INT64_MAX : oldest + FLUSH_AGE_MS - now;
+    if (largest >= RV_TAIL_BYTES || total >= RV_TAIL_TOTAL)
+        return pick;
+    return oldest_at >= 0 && *ret_wait <= 0 ? oldest_at : -1;
+}
+
+/* The partition whose erasures are due, or -1. Called with the lock. */
+static int64_t next_erasure(rvw_housekeeper_t *k, int64_t now, int64_t *wait) {
+    for (uint32_t i = 0; i < rvw_holdings_bound(k->holdings); i++) {
+        rvw_partition_t *partition = rvw_holdings_partition(k->holdings, i);
+        if (!partition || rvw_partition_problem(partition) || !rvw_partition_wants_compact(partition)) {
+            k->erased_since[i] = 0;
+            continue;
+        }
+        if (!k->erased_since[i])
+            k->erased_since[i] = now;
+        int64_t due = k->erased_since[i] + ERASE_AGE_MS - now;
+        if (due <= 0)
+            return i;
+        *wait = due < *wait ? due : *wait;
+    }
+    return -1;
+}
+
+static void report_failure(rvw_partition_t *partition, uint32_t number, const char *what, const rv_error_t *err) {
+    rv_log(RV_LOG_ERROR, "partition-failed", "partition %u: %s: %s: %s", number, what, rv_status_name(err->status),
+           err->message);
+    if (!rvw_partition_problem(partition) && err->status != RV_RESOURCE_EXHAUSTED)
+        rvw_partition_fail(partition, err);
+}
+
+/* Flushes one partition and lets the log go. Called without the lock. */
+static rv_status_t flush_one(rvw_housekeeper_t *k, uint32_t number, rv_error_t *err) {
+    rvw_partition_t *partition = rvw_holdings_partition(k->holdings, number);
+    pthread_mutex_lock(&k->lock);
+    k->dirty_since[number] = 0; /* writes from here on count anew */
+    pthread_mutex_unlock(&k->lock);
+    rv_status_t status = rvw_partition_flush(partition, err);
+    if (status == RV_OK)
+        status = rvw_partition_merge(partition, RV_MAX_RUNS, err);
+    pthread_mutex_lock(&k->lock);
+    if (status == RV_OK)
+        k->trim[number] = rvw_partition_flushed_lsn(partition);
+    else if (!k->dirty_since[number])
+        k->dirty_since[number] = rv_mono_ms();
+    k->tails = all_tails(k->holdings);
+    pthread_cond_broadcast(&k->room);
+    pthread_mutex_unlock(&k->lock);
+    if (status != RV_OK)
+        report_failure(partition, number, "flush", err);
+    return status;
+}
+
+static rv_status_t compact_one(rvw_housekeeper_t *k, uint32_t number, rv_error_t *err) {
+    rvw_partition_t *partition = rvw_holdings_partition(k->holdings, number);
+    rv_status_t status = flush_one(k, number, err);
+    if (status == RV_OK)
+        status = rvw_partition_merge(partition, 1, err);
+    if (status == RV_OK)
+        status = rvw_partition_compact(partition, err);
+    if (status != RV_OK)
+        report_failure(partition, number, "compact", err);
+    return status;
+}
+
+static bool asked_for(const Reveille__V1__MaintainRequest *request, uint32_t number) {
+    bool found = request->n_partitions == 0;
+    for (size_t i = 0; i < request->n_partitions && !found; i++)
+        found = request->partitions[i] == number;
+    return found;
+}
+
+static rv_status_t maintain(rvw_housekeeper_t *k, rvw_call_t *call, Reveille__V1__MaintainResponse *response,
+                            rv_error_t *err) {
+    ProtobufCMessage *message;
+    rv_status_t status = rvw_call_unpack(call, &reveille__v1__maintain_request__descriptor, &message, err);
+    if (status != RV_OK)
+        return status;
+    const Reveille__V1__MaintainRequest *request = (const Reveille__V1__MaintainRequest *)message;
+    for (uint32_t i = 0; i < rvw_holdings_bound(k->holdings) && status == RV_OK; i++) {
+        rvw_partition_t *partition = rvw_holdings_partition(k->holdings, i);
+        rvw_partition_counts_t counts;
+        if (!partition || rvw_partition_problem(partition) || !asked_for(request, i))
+            continue;
+        rvw_partition_counts(partition, &counts);
+        response->bytes_before += counts.bytes;
+        status = rvw_call_stopped(call, err);
+        if (status == RV_OK)
+            status = request->compact ? compact_one(k, i, err) : flush_one(k, i, err);
+        rvw_partition_counts(partition, &counts);
+        response->bytes_after += counts.bytes;
+    }
+    if (status == RV_OK)
+        status =
+            rvw_holdings_report(k->holdings, request->n_partitions ? request->partitions : NULL, request->n_partitions,
+                                rvw_call_arena(call), &response->partitions, &response->n_partitions, err);
+    return status;
+}
+
+static void answer_maintain(rvw_housekeeper_t *k, rvw_call_t *call) {
+    Reveille__V1__MaintainResponse response = REVEILLE__V1__MAINTAIN_RESPONSE__INIT;
+    rv_error_t err = {0};
+    maintain(k, call, &response, &err);
+    rvw_call_reply(call, &response.base, false, &err);
+    rvw_call_unref(&call);
+}
+
+static void sleep_for(rvw_housekeeper_t *k, int64_t ms) {
+    if (ms > FLUSH_AGE_MS * 4) {
+        pthread_cond_wait(&k->work, &k->lock);
+        return;
+    }
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    ms = ms < 1 ? 1 : ms;
+    until.tv_sec += ms / 1000;
+    until.tv_nsec += ms % 1000 * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    pthread_cond_timedwait(&k->work, &k->lock, &until);
+}
+
+static void *run(void *context) {
+    rvw_housekeeper_t *k = context;
+    rv_error_t err;
+    pthread_mutex_lock(&k->lock);
+    while (!k->stop) {
+        int64_t wait, now = rv_mono_ms();
+        int64_t flush = next_flush(k, now, &wait);
+        int64_t erase = next_erasure(k, now, &wait);
+        waiting_t *first = k->calls;
+        if (first) {
+            k->calls = first->next;
+            if (!k->calls)
+                k->last_call = &k->calls;
+        } else if (flush < 0 && erase < 0) {
+            sleep_for(k, wait);
+            continue;
+        }
+        pthread_mutex_unlock(&k->lock);
+        if (flush >= 0)
+            flush_one(k, (uint32_t)flush, &err);
+        if (erase >= 0)
+            compact_one(k, (uint32_t)erase, &err);
+        if (first)
+            answer_maintain(k, first->call);
+        free(first);
+        pthread_mutex_lock(&k->lock);
+    }
+    pthread_mutex_unlock(&k->lock);
+    return NULL;
+}
+
+rv_status_t rvw_housekeeper_new(rvw_holdings_t *holdings, rvw_housekeeper_t **ret, rv_error_t *err) {
+    rvw_housekeeper_t *k = calloc(1, sizeof *k);
+    if (!k)
+        return rv_fail_memory(err, "the housekeeper");
+    k->holdings = holdings;
+    k->last_call = &k->calls;
+    pthread_condattr_t clock;
+    pthread_condattr_init(&clock);
+    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+    pthread_mutex_init(&k->lock, NULL);
+    pthread_cond_init(&k->work, &clock);
+    pthread_cond_init(&k->room, &clock);
+    pthread_condattr_destroy(&clock);
+    for (uint32_t i = 0; i < rvw_holdings_bound(holdings); i++) {
+        rvw_partition_t *partition = rvw_holdings_partition(holdings, i);
+        if (partition && rvw_partition_tail_bytes(partition)) /* what the log brought back */
+            k->dirty_since[i] = rv_mono_ms();
+    }
+    int failed = pthread_create(&k->thread, NULL, run, k);
+    if (failed) {
+        free(k);
+        return rv_fail(err, RV_REASON_BUG, "no thread: %s", strerror(failed));
+    }
+    *ret = k;
+    return RV_OK;
+}
+
+void rvw_housekeeper_destroy(rvw_housekeeper_t **housekeeper) {
+    rvw_housekeeper_t *k = *housekeeper;
+    *housekeeper = NULL;
+    if (!k)
+        return;
+    pthread_mutex_lock(&k->lock);
+    k->stop = true;
+    pthread_cond_broadcast(&k->work);
+    pthread_cond_broadcast(&k->room);
+    pthread_mutex_unlock(&k->lock);
+    pthread_join(k->thread, NULL);
+    for (waiting_t *waiting = k->calls; waiting;) {
+        waiting_t *next = waiting->next;
+        rvw_call_unref(&waiting->call);
+        free(waiting);
+        waiting = next;
+    }
+    pthread_cond_destroy(&k->work);
+    pthread_cond_destroy(&k->room);
+    pthread_mutex_destroy(&k->lock);
+    free(k);
+}
+
+void rvw_housekeeper_wrote(rvw_housekeeper_t *k, uint32_t partition) {
+    rvw_partition_t *p = rvw_holdings_partition(k->holdings, partition);
+    pthread_mutex_lock(&k->lock);
+    bool first = !k->dirty_since[partition];
+    if (first)
+        k->dirty_since[partition] = rv_mono_ms();
+    if (first || (p && rvw_partition_tail_bytes(p) >= RV_TAIL_BYTES))
+        pthread_cond_signal(&k->work);
+    pthread_mutex_unlock(&k->lock);
+}
+
+void rvw_housekeeper_wait_for_room(rvw_housekeeper_t *k) {
+    size_t tails = all_tails(k->holdings);
+    pthread_mutex_lock(&k->lock);
+    k->tails = tails;
+    if (k->tails >= RV_TAIL_TOTAL)
+        pthread_cond_signal(&k->work);
+    while (k->tails > 2 * (size_t)RV_TAIL_TOTAL && !k->stop)
+        pthread_cond_wait(&k->room, &k->lock);
+    pthread_mutex_unlock(&k->lock);
+}
+
+void rvw_housekeeper_maintain(rvw_housekeeper_t *k, rvw_call_t *call) {
+    waiting_t *waiting = calloc(1, sizeof *waiting);
+    if (!waiting) {
+        rv_error_t err;
+        rv_fail_memory(&err, "a call");
+        rvw_call_reply(call, NULL, false, &err);
+        rvw_call_unref(&call);
+        return;
+    }
+    waiting->call = call;
+    pthread_mutex_lock(&k->lock);
+    *k->last_call = waiting;
+    k->last_call = &waiting->next;
+    pthread_cond_signal(&k->work);
+    pthread_mutex_unlock(&k->lock);
+}
+
+bool rvw_housekeeper_trim(rvw_housekeeper_t *k, uint32_t *ret_partition, uint64_t *ret_lsn) {
+    bool found = false;
+    pthread_mutex_lock(&k->lock);
+    for (uint32_t i = 0; i < RV_MAX_PARTITIONS && !found; i++)
+        if (k->trim[i]) {
+            *ret_partition = i;
+            *ret_lsn = k->trim[i];
+            k->trim[i] = 0;
+            found = true;
+        }
+    pthread_mutex_unlock(&k->lock);
+    return found;
+}
+
+rv_status_t rvw_flush_all(rvw_holdings_t *holdings, rv_error_t *err) {
+    rv_status_t status = RV_OK;
+    for (uint32_t i = 0; i < rvw_holdings_bound(holdings) && status == RV_OK; i++) {
+        rvw_partition_t *partition = rvw_holdings_partition(holdings, i);
+        if (rvw_holdings_problem(holdings, i))
+            return rv_fail(err, RV_REASON_DAMAGED, "partition %u is out of service: %s", i,
+                           rvw_holdings_problem(holdings, i));
+        if (!partition)
+            continue;
+        status = rvw_partition_flush(partition, err);
+        if (status == RV_OK)
+            status = rvw_wal_trim(rvw_holdings_wal(holdings), i, rvw_partition_flushed_lsn(partition), err);
+    }
+    return status;
+}

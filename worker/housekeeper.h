@@ -1,0 +1,26 @@
+/* housekeeper.h: the thread that flushes tails, merges runs, compacts after erasures, and does what Maintain asks. */
+#ifndef REVEILLE_WORKER_HOUSEKEEPER_H
+#define REVEILLE_WORKER_HOUSEKEEPER_H
+
+#include "call.h"
+#include "holdings.h"
+
+typedef struct rvw_housekeeper rvw_housekeeper_t;
+
+rv_status_t rvw_housekeeper_new(rvw_holdings_t *holdings, rvw_housekeeper_t **ret, rv_error_t *err);
+/* Finishes what it is doing and stops. */
+void rvw_housekeeper_destroy(rvw_housekeeper_t **housekeeper);
+
+/* A partition was written to: look at its tail. Any thread. */
+void rvw_housekeeper_wrote(rvw_housekeeper_t *housekeeper, uint32_t partition);
+/* Waits while the tails together hold more than twice RV_TAIL_TOTAL. For the writer. */
+void rvw_housekeeper_wait_for_room(rvw_housekeeper_t *housekeeper);
+/* Takes over a reference of a Maintain call. */
+void rvw_housekeeper_maintain(rvw_housekeeper_t *housekeeper, rvw_call_t *call);
+/* Partitions whose log may be trimmed, with the LSN; one a call, false when there is none. For the writer, which owns
+ * the log. */
+bool rvw_housekeeper_trim(rvw_housekeeper_t *housekeeper, uint32_t *ret_partition, uint64_t *ret_lsn);
+/* Flushes everything, now, on the caller's thread (before a move). */
+rv_status_t rvw_flush_all(rvw_holdings_t *holdings, rv_error_t *err);
+
+#endif
