@@ -324,7 +324,7 @@ bool rvw_housekeeper_trim(rvw_housekeeper_t *k, uint32_t *ret_partition, uint64_
     return found;
 }
 
-rv_status_t rvw_flush_all(rvw_holdings_t *holdings, rv_error_t *err) {
+rv_status_t rvw_holdings_flush(rvw_holdings_t *holdings, rv_error_t *err) {
     rv_status_t status = RV_OK;
     for (uint32_t i = 0; i < rvw_holdings_bound(holdings) && status == RV_OK; i++) {
         rvw_partition_t *partition = rvw_holdings_partition(holdings, i);

@@ -21,6 +21,6 @@ void rvw_housekeeper_maintain(rvw_housekeeper_t *housekeeper, rvw_call_t *call);
  * the log. */
 bool rvw_housekeeper_trim(rvw_housekeeper_t *housekeeper, uint32_t *ret_partition, uint64_t *ret_lsn);
 /* Flushes everything, now, on the caller's thread (before a move). */
-rv_status_t rvw_flush_all(rvw_holdings_t *holdings, rv_error_t *err);
+rv_status_t rvw_holdings_flush(rvw_holdings_t *holdings, rv_error_t *err);
 
 #endif

@@ -142,7 +142,7 @@ int main(int argc, char **argv) {
         return fail(&err);
     int exit_status = 0;
     if (options.flush)
-        exit_status = rvw_flush_all(holdings, &err) == RV_OK ? 0 : fail(&err);
+        exit_status = rvw_holdings_flush(holdings, &err) == RV_OK ? 0 : fail(&err);
     else
         exit_status = serve(&options, holdings, &signals, &err);
     rvw_holdings_close(&holdings);

@@ -26,6 +26,8 @@ rv_status_t rvw_wal_trim(rvw_wal_t *wal, uint32_t partition, uint64_t lsn, rv_er
 typedef rv_status_t rvw_wal_each_t(void *context, const rvw_record_t *record, rv_error_t *err);
 rv_status_t rvw_wal_replay(rvw_wal_t *wal, uint32_t partition, uint64_t after, rvw_wal_each_t *each, void *context,
                            rv_error_t *err);
+/* Rewrites the log without free pages, so that no trace of trimmed records is left on disk; part of a physical erasure. */
+rv_status_t rvw_wal_compact(rvw_wal_t *wal, rv_error_t *err);
 /* Share of the map in use, 0 to 1. */
 double rvw_wal_fill(const rvw_wal_t *wal);
 

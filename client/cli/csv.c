@@ -1,0 +1,294 @@
+/* csv.c: the reader keeps one buffer. A record is scanned where it lies; when the bytes do not suffice, more are read
+ * behind them and the scan of that record starts again. Fields point into the buffer; only fields with doubled quotes
+ * are copied, to a scratch buffer, because the raw record must stay as it is for the file of rejects.
+ *
+ * After a broken record the reading goes on with the next physical line: a quote that never closes must not swallow the
+ * file. One thread. Failure: only the source can fail; records that are wrong are told to the caller one by one. */
+#include "csv.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BUFFER (4u << 20)
+
+enum { ORDINARY, COMMA, QUOTE, RETURN, NEWLINE, NUL };
+static const unsigned char CLASS[256] = {[','] = COMMA, ['"'] = QUOTE, ['\r'] = RETURN, ['\n'] = NEWLINE, [0] = NUL};
+
+struct rv_csv {
+    rv_csv_read_fn read;
+    void *context;
+    char *buffer, *scratch;
+    size_t at, have, scratch_used;
+    bool ended, begun;
+    uint64_t offset, line; /* of buffer[at] */
+    rv_csv_field_t fields[RV_CSV_MAX_FIELDS];
+};
+
+rv_csv_t *rv_csv_new(rv_csv_read_fn read, void *context, uint64_t offset, uint64_t line) {
+    rv_csv_t *csv = calloc(1, sizeof *csv);
+    if (!csv)
+        return NULL;
+    csv->read = read;
+    csv->context = context;
+    csv->offset = offset;
+    csv->line = line;
+    csv->begun = offset > 0;
+    csv->buffer = malloc(BUFFER);
+    csv->scratch = malloc(RV_CSV_MAX_RECORD);
+    if (!csv->buffer || !csv->scratch)
+        rv_csv_destroy(&csv);
+    return csv;
+}
+
+void rv_csv_destroy(rv_csv_t **csv) {
+    if (!*csv)
+        return;
+    free((*csv)->buffer);
+    free((*csv)->scratch);
+    free(*csv);
+    *csv = NULL;
+}
+
+/* Reads more behind what is there. */
+static rv_status_t fill(rv_csv_t *csv, rv_error_t *err) {
+    if (csv->at > 0) {
+        memmove(csv->buffer, csv->buffer + csv->at, csv->have - csv->at);
+        csv->have -= csv->at;
+        csv->at = 0;
+    }
+    long n = csv->read(csv->context, csv->buffer + csv->have, BUFFER - csv->have);
+    if (n < 0)
+        return rv_fail_as(err, RV_UNKNOWN, RV_REASON_NONE, "the input cannot be read: %s", strerror((int)-n));
+    csv->ended = n == 0;
+    csv->have += (size_t)n;
+    return RV_OK;
+}
+
+/* What a scan came to. */
+typedef struct {
+    enum { WHOLE, SHORT, BROKEN } outcome;
+    const char *problem; /* of a broken record */
+    size_t next;         /* of a whole one: bytes up to the next record */
+    size_t raw;          /* and without its end of line */
+    size_t fields, newlines;
+} scan_t;
+
+static scan_t broken(const char *problem) {
+    return (scan_t){.outcome = BROKEN, .problem = problem};
+}
+
+/* Copies a quoted field with its doubled quotes made single. */
+static const char *undoubled(rv_csv_t *csv, const char *p, size_t n, uint32_t *ret_n) {
+    char *start = csv->scratch + csv->scratch_used, *out = start;
+    for (size_t i = 0; i < n; i++) {
+        *out++ = p[i];
+        i += p[i] == '"';
+    }
+    *ret_n = (uint32_t)(out - start);
+    csv->scratch_used += *ret_n;
+    return start;
+}
+
+/* A field in quotes: p[*at] is the opening one. Leaves *at behind the closing one. */
+static scan_t scan_quoted(rv_csv_t *csv, const char *p, size_t n, size_t *at, rv_csv_field_t *field, size_t *newlines) {
+    size_t i = *at + 1, start = i;
+    bool doubled = false;
+    for (;; i++) {
+        while (i < n && CLASS[(unsigned char)p[i]] == ORDINARY)
+            i++;
+        if (i > RV_CSV_MAX_RECORD)
+            return broken("the record is longer than 1 MiB, or a quote is not closed");
+        if (i >= n)
+            return csv->ended ? broken("a quote is not closed") : (scan_t){.outcome = SHORT};
+        if (p[i] == '\n')
+            ++*newlines;
+        else if (p[i] == 0)
+            return broken("the record holds a NUL byte");
+        else if (p[i] == '"') {
+            if (i + 1 >= n && !csv->ended)
+                return (scan_t){.outcome = SHORT};
+            if (i + 1 >= n || p[i + 1] != '"')
+                break;
+            doubled = true;
+            i++;
+        }
+    }
+    field->quoted = true;
+    field->p = p + start;
+    field->n = (uint32_t)(i - start);
+    if (doubled)
+        field->p = undoubled(csv, p + start, i - start, &field->n);
+    *at = i + 1;
+    return (scan_t){.outcome = WHOLE};
+}
+
+/* One record at p, of which n bytes are there. */
+static scan_t scan(rv_csv_t *csv, const char *p, size_t n) {
+    scan_t result = {.outcome = WHOLE};
+    size_t i = 0;
+    csv->scratch_used = 0;
+    for (;;) {
+        if (result.fields == RV_CSV_MAX_FIELDS)
+            return broken("the record has more than 4096 fields");
+        rv_csv_field_t *field = &csv->fields[result.fields++];
+        if (i < n && p[i] == '"') {
+            scan_t quoted = scan_quoted(csv, p, n, &i, field, &result.newlines);
+            if (quoted.outcome != WHOLE)
+                return quoted;
+        } else {
+            size_t start = i;
+            while (i < n && CLASS[(unsigned char)p[i]] == ORDINARY)
+                i++;
+            *field = (rv_csv_field_t){p + start, (uint32_t)(i - start), false};
+        }
+        if (i > RV_CSV_MAX_RECORD)
+            return broken("the record is longer than 1 MiB");
+        if (i >= n) {
+            result.outcome = csv->ended ? WHOLE : SHORT;
+            result.next = result.raw = n;
+            return result;
+        }
+        if (p[i] == ',') {
+            i++;
+            continue;
+        }
+        if (p[i] == '\n' || (p[i] == '\r' && i + 1 < n && p[i + 1] == '\n')) {
+            result.raw = i;
+            result.next = i + (p[i] == '\n' ? 1 : 2);
+            result.newlines++;
+            return result;
+        }
+        if (p[i] == '\r' && i + 1 >= n && !csv->ended)
+            return (scan_t){.outcome = SHORT};
+        if (p[i] == '\r')
+            return broken("a carriage return stands alone");
+        if (p[i] == 0)
+            return broken("the record holds a NUL byte");
+        return broken(field->quoted ? "text follows a closing quote"
+                                    : "a quote stands inside a field that does not begin with one");
+    }
+}
+
+/* Moves past `n` bytes that hold `lines` ends of lines. */
+static void advance(rv_csv_t *csv, size_t n, uint64_t lines) {
+    csv->at += n;
+    csv->offset += n;
+    csv->line += lines;
+}
+
+/* The rest of a physical line too long to be held is skipped. */
+static rv_status_t skip_line(rv_csv_t *csv, rv_error_t *err) {
+    for (;;) {
+        size_t there = csv->have - csv->at;
+        const char *end = there ? memchr(csv->buffer + csv->at, '\n', there) : NULL;
+        if (end) {
+            advance(csv, (size_t)(end - (csv->buffer + csv->at)) + 1, 1);
+            return RV_OK;
+        }
+        advance(csv, there, 0);
+        if (csv->ended)
+            return RV_OK;
+        rv_status_t status = fill(csv, err);
+        if (status != RV_OK)
+            return status;
+    }
+}
+
+/* Hands out one physical line with a problem. */
+static rv_status_t take_line(rv_csv_t *csv, const char *problem, rv_csv_record_t *ret, rv_error_t *err) {
+    for (;;) {
+        const char *p = csv->buffer + csv->at;
+        size_t n = csv->have - csv->at;
+        const char *end = n ? memchr(p, '\n', n) : NULL;
+        *ret = (rv_csv_record_t){.raw = p, .line = csv->line, .problem = problem};
+        if (end || csv->ended || n > RV_CSV_MAX_RECORD) {
+            size_t length = end ? (size_t)(end - p) : n;
+            ret->raw_n = length < RV_CSV_MAX_RECORD ? length : RV_CSV_MAX_RECORD;
+            if (ret->raw_n && end && p[ret->raw_n - 1] == '\r')
+                ret->raw_n--;
+            if (end || csv->ended) {
+                advance(csv, end ? length + 1 : n, end ? 1 : 0);
+                ret->end = csv->offset;
+                return RV_OK;
+            }
+            break;
+        }
+        rv_status_t status = fill(csv, err);
+        if (status != RV_OK)
+            return status;
+    }
+    /* longer than a record may be: its beginning is kept in the scratch, the rest goes */
+    memcpy(csv->scratch, ret->raw, ret->raw_n);
+    ret->raw = csv->scratch;
+    rv_status_t status = skip_line(csv, err);
+    ret->end = csv->offset;
+    return status;
+}
+
+/* Makes sure that something is there; false at the end. Skips the byte order mark. */
+static rv_status_t begin(rv_csv_t *csv, bool *ret_more, rv_error_t *err) {
+    size_t need = csv->begun ? 1 : 3;
+    while (csv->have - csv->at < need && !csv->ended) {
+        rv_status_t status = fill(csv, err);
+        if (status != RV_OK)
+            return status;
+    }
+    if (!csv->begun && csv->have - csv->at >= 3 && memcmp(csv->buffer + csv->at, "\xef\xbb\xbf", 3) == 0)
+        advance(csv, 3, 0);
+    csv->begun = true;
+    *ret_more = csv->at < csv->have || !csv->ended;
+    if (*ret_more && csv->at == csv->have)
+        return begin(csv, ret_more, err);
+    return RV_OK;
+}
+
+rv_status_t rv_csv_next(rv_csv_t *csv, rv_csv_record_t *ret, bool *ret_more, rv_error_t *err) {
+    for (;;) {
+        bool more;
+        rv_status_t status = begin(csv, &more, err);
+        if (status != RV_OK || !more) {
+            *ret_more = more;
+            return status;
+        }
+        const char *p = csv->buffer + csv->at;
+        scan_t result = scan(csv, p, csv->have - csv->at);
+        *ret_more = true;
+        if (result.outcome == SHORT) {
+            if ((status = fill(csv, err)) != RV_OK)
+                return status;
+            continue;
+        }
+        if (result.outcome == WHOLE && result.raw == 0) { /* an empty line */
+            advance(csv, result.next, result.newlines);
+            continue;
+        }
+        if (result.outcome == WHOLE && !rv_utf8_valid(p, result.raw))
+            result = broken("the record is not UTF-8");
+        if (result.outcome == BROKEN)
+            return take_line(csv, result.problem, ret, err);
+        *ret = (rv_csv_record_t){csv->fields, result.fields, p, result.raw, csv->line, 0, NULL};
+        advance(csv, result.next, result.newlines);
+        ret->end = csv->offset;
+        return RV_OK;
+    }
+}
+
+rv_status_t rv_csv_line(rv_csv_t *csv, rv_csv_record_t *ret, bool *ret_more, rv_error_t *err) {
+    for (;;) {
+        rv_status_t status = begin(csv, ret_more, err);
+        if (status != RV_OK || !*ret_more)
+            return status;
+        status = take_line(csv, NULL, ret, err);
+        if (status != RV_OK)
+            return status;
+        if (ret->raw_n == 0)
+            continue;
+        if (ret->raw_n == RV_CSV_MAX_RECORD)
+            ret->problem = "the line is longer than 1 MiB";
+        else if (memchr(ret->raw, 0, ret->raw_n))
+            ret->problem = "the line holds a NUL byte";
+        else if (!rv_utf8_valid(ret->raw, ret->raw_n))
+            ret->problem = "the line is not UTF-8";
+        return RV_OK;
+    }
+}

@@ -1,0 +1,254 @@
+/* up.c: up and down.
+ *
+ * `up` reads or writes the file of the home, places partitions anew when the number of workers has changed (flush every
+ * worker, rename, remove what is left over; each step may be the last one before a crash, and the next `up` finishes
+ * the work), starts what does not run, and waits until the cluster says that it is ready. With --detach it returns
+ * then; otherwise it stays until a signal comes or a member ends, and stops all.
+ */
+#include "commands.h"
+#include "members.h"
+#include "placement.h"
+#include "process.h"
+#include "reveille/clock.h"
+#include "reveille/limits.h"
+#include "reveille/v1/cluster.pb-c.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define DEFAULT_DATA "reveille-data"
+#define READY_MS 60000
+
+static const char *data_of(const rv_cli_t *cli) {
+    const char *data = rv_args_text(cli->args, "data");
+    return data ? data : DEFAULT_DATA;
+}
+
+/* What the options ask for on top of what is there. */
+static rv_status_t wanted_home(rv_cli_t *cli, const rv_home_t *old, bool found, rv_home_t *ret, rv_error_t *err) {
+    uint64_t partitions = rv_args_number(cli->args, "partitions", found ? old->partitions : 64);
+    uint64_t chunk_rows = rv_args_number(cli->args, "chunk-rows", found ? old->chunk_rows : RV_CHUNK_ROWS);
+    if (rv_args_number(cli->args, "replicas", 1) != 1)
+        return rv_fail(err, RV_REASON_FEATURE, "more than one replica comes with a later version");
+    if (chunk_rows & (chunk_rows - 1))
+        return rv_usage(cli, err, "--chunk-rows is a power of two, not %llu", (unsigned long long)chunk_rows);
+    if (found && partitions != old->partitions)
+        return rv_fail_as(err, RV_FAILED_PRECONDITION, RV_REASON_NONE,
+                          "the cluster has %u partitions; their number is fixed when it is created", old->partitions);
+    if (found && chunk_rows != old->chunk_rows)
+        return rv_fail_as(err, RV_FAILED_PRECONDITION, RV_REASON_NONE,
+                          "the cluster has chunks of %u rows; that is fixed when it is created", old->chunk_rows);
+    if (found && !cli->endpoint_given)
+        cli->endpoint = old->endpoint;
+    rv_home_t home = {.workers = (uint32_t)rv_args_number(cli->args, "workers", found ? old->workers : 2),
+                      .partitions = (uint32_t)partitions,
+                      .chunk_rows = (uint32_t)chunk_rows};
+    if (snprintf(home.endpoint, sizeof home.endpoint, "%s", cli->endpoint) >= (int)sizeof home.endpoint ||
+        strpbrk(cli->endpoint, "\n\r"))
+        return rv_usage(cli, err, "the endpoint is too long");
+    if (!rv_endpoint_is_local(home.endpoint))
+        return rv_fail_as(
+            err, RV_FAILED_PRECONDITION, RV_REASON_FEATURE,
+            "%s is not on this machine alone: other addresses need CURVE keys, which come with a later version",
+            home.endpoint);
+    *ret = home;
+    return RV_OK;
+}
+
+/* Everything in a worker's log goes into its partitions. */
+static rv_status_t flush_worker(const char *data, uint32_t worker, rv_error_t *err) {
+    char program[4096], dir[4096], log[4104];
+    rv_status_t status = rv_process_beside("reveille-worker", program, sizeof program, err);
+    if (status != RV_OK)
+        return status;
+    snprintf(dir, sizeof dir, "%s/worker-%u", data, worker);
+    snprintf(log, sizeof log, "%s/log", dir);
+    return rv_process_run((const char *const[]){program, "--data", dir, "--flush", NULL}, log, err);
+}
+
+/* Some member of the directory holds its lock, also one beyond the number of workers. */
+static bool anything_runs(const char *data, const rv_holdings_t *holdings) {
+    char dir[4096];
+    snprintf(dir, sizeof dir, "%s/coordinator", data);
+    if (rv_process_holder(dir))
+        return true;
+    for (uint32_t w = 1; w <= holdings->highest; w++) {
+        snprintf(dir, sizeof dir, "%s/worker-%u", data, w);
+        if (holdings->worker[w] && rv_process_holder(dir))
+            return true;
+    }
+    return false;
+}
+
+static rv_status_t move_all(rv_cli_t *cli, const char *data, const rv_home_t *home, const rv_holdings_t *holdings,
+                            const rv_move_t *moves, size_t n, rv_error_t *err) {
+    rv_status_t status = RV_OK;
+    rv_note(cli, "places %zu partitions anew on %u workers", n, home->workers);
+    for (uint32_t w = 1; status == RV_OK && w <= holdings->highest; w++)
+        if (holdings->worker[w])
+            status = flush_worker(data, w, err);
+    for (size_t i = 0; status == RV_OK && i < n; i++)
+        status = rv_placement_move(data, &moves[i], err);
+    for (uint32_t w = home->workers + 1; status == RV_OK && w <= holdings->highest; w++)
+        if (holdings->worker[w])
+            status = rv_placement_remove(data, w, err);
+    return status;
+}
+
+/* Brings the partitions to where the home wants them. */
+static rv_status_t place(rv_cli_t *cli, const char *data, const rv_home_t *home, rv_error_t *err) {
+    rv_holdings_t *holdings = malloc(sizeof *holdings);
+    rv_move_t *moves = malloc(home->partitions * sizeof *moves);
+    rv_status_t status =
+        holdings && moves ? rv_placement_scan(data, home->partitions, holdings, err) : rv_fail_memory(err, "placement");
+    if (status == RV_OK) {
+        size_t n = rv_placement_plan(holdings->owner, home->partitions, home->workers, moves);
+        bool needed = n > 0 || holdings->highest > home->workers;
+        if (needed && anything_runs(data, holdings))
+            status = rv_fail_as(err, RV_FAILED_PRECONDITION, RV_REASON_NONE,
+                                "the number of workers changes only while the cluster is down: reveille down --data %s",
+                                data);
+        if (needed && status == RV_OK) /* first, so that an `up` without --workers finishes what this one may not */
+            status = rv_home_write(data, home, err);
+        if (needed && status == RV_OK)
+            status = move_all(cli, data, home, holdings, moves, n, err);
+    }
+    free(holdings);
+    free(moves);
+    return status;
+}
+
+/* Asks whether all partitions are available. */
+static bool is_ready(rv_cli_t *cli, rv_error_t *err) {
+    Reveille__V1__StatusRequest request = REVEILLE__V1__STATUS_REQUEST__INIT;
+    ProtobufCMessage *message;
+    rv_arena_t arena;
+    rv_arena_init(&arena, RV_MAX_UNPACK);
+    rv_status_t status = rv_cli_call(cli, "reveille.v1.ClusterService/Status", &request.base,
+                                     &reveille__v1__status_response__descriptor, 1000, &arena, &message, err);
+    bool ready = status == RV_OK && ((Reveille__V1__StatusResponse *)message)->ready;
+    if (status == RV_OK && !ready)
+        rv_fail(err, RV_REASON_NOT_READY, "not all partitions are available");
+    rv_arena_done(&arena);
+    return ready;
+}
+
+static rv_status_t wait_ready(rv_cli_t *cli, rv_members_t *members, rv_error_t *err) {
+    int64_t end = rv_mono_ms() + rv_cli_timeout(cli, READY_MS);
+    rv_error_t why;
+    for (unsigned wait = 2;; wait = wait < 50 ? wait + wait / 2 : 50) {
+        if (is_ready(cli, &why))
+            return RV_OK;
+        rv_status_t status = rv_members_check(members, NULL, err);
+        if (status != RV_OK)
+            return status;
+        if (rv_mono_ms() >= end)
+            return rv_fail_as(err, RV_DEADLINE_EXCEEDED, RV_REASON_NONE,
+                              "the cluster is not ready: %.200s; the logs are in %s/*/log", why.message, data_of(cli));
+        rv_process_pause(wait);
+    }
+}
+
+/* Until a signal or the end of a member. */
+static rv_status_t supervise(rv_cli_t *cli, rv_members_t *members, const sigset_t *signals, rv_error_t *err) {
+    for (;;) {
+        bool orderly = false;
+        rv_status_t status = rv_members_check(members, &orderly, err);
+        if (status != RV_OK) {
+            if (!orderly)
+                return status;
+            rv_note(cli, "a member has been stopped; stopping the others");
+            return RV_OK;
+        }
+        int got = sigwaitinfo(signals, NULL);
+        if (got == SIGINT || got == SIGTERM) {
+            rv_note(cli, "stopping");
+            return RV_OK;
+        }
+    }
+}
+
+static rv_status_t run_members(rv_cli_t *cli, const char *data, const rv_home_t *home, int *lock, rv_error_t *err) {
+    rv_members_t *members = NULL;
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGCHLD);
+    rv_status_t status = rv_members_new(data, home, (unsigned)rv_args_number(cli->args, "threads", 0), &members, err);
+    if (status != RV_OK)
+        return status;
+    bool detach = rv_args_flag(cli->args, "detach"), all = rv_members_running(members) == home->workers + 1;
+    if (!detach)
+        sigprocmask(SIG_BLOCK, &signals, NULL); /* held until we look; the members start with none blocked */
+    status = rv_members_start(members, err);
+    if (status == RV_OK)
+        status = wait_ready(cli, members, err);
+    if (status == RV_OK) {
+        rv_note(cli, "%s at %s: %u workers, %u partitions, data in %s", all ? "runs already" : "ready", home->endpoint,
+                home->workers, home->partitions, data);
+        close(*lock);
+        *lock = -1;
+        if (!detach && !all)
+            status = supervise(cli, members, &signals, err);
+    }
+    rv_error_t stopping;
+    if ((!detach || status != RV_OK) && rv_members_stop(members, &stopping) != RV_OK && status == RV_OK) {
+        *err = stopping;
+        status = stopping.status;
+    }
+    rv_members_destroy(&members);
+    return status;
+}
+
+rv_status_t rv_run_up(rv_cli_t *cli, rv_error_t *err) {
+    const char *data = data_of(cli);
+    rv_home_t old = {0}, home;
+    bool found = false;
+    int lock = -1;
+    rv_status_t status = rv_home_read(data, &old, &found, err);
+    if (status == RV_OK)
+        status = wanted_home(cli, &old, found, &home, err);
+    if (status == RV_OK)
+        status = rv_home_lock(data, &lock, err);
+    if (status == RV_OK && found && strcmp(old.endpoint, home.endpoint) != 0) {
+        char dir[4096];
+        snprintf(dir, sizeof dir, "%s/coordinator", data);
+        if (rv_process_holder(dir))
+            status = rv_fail_as(err, RV_FAILED_PRECONDITION, RV_REASON_NONE,
+                                "the cluster runs at %s; stop it to change that", old.endpoint);
+    }
+    if (status == RV_OK && found)
+        status = place(cli, data, &home, err);
+    if (status == RV_OK && (!found || memcmp(&old, &home, sizeof home) != 0))
+        status = rv_home_write(data, &home, err);
+    if (status == RV_OK)
+        status = run_members(cli, data, &home, &lock, err);
+    if (lock >= 0)
+        close(lock);
+    return status;
+}
+
+rv_status_t rv_run_down(rv_cli_t *cli, rv_error_t *err) {
+    const char *data = data_of(cli);
+    rv_home_t home;
+    bool found;
+    size_t stopped = 0;
+    int lock = -1;
+    rv_status_t status = rv_home_read(data, &home, &found, err);
+    if (status == RV_OK && !found)
+        status = rv_fail_as(err, RV_NOT_FOUND, RV_REASON_MISSING, "%s holds no cluster", data);
+    if (status == RV_OK)
+        status = rv_home_lock(data, &lock, err);
+    if (status == RV_OK)
+        status = rv_members_down(data, rv_args_flag(cli->args, "force"), &stopped, err);
+    if (status == RV_OK && stopped)
+        rv_note(cli, "stopped %zu processes", stopped);
+    else if (status == RV_OK)
+        rv_note(cli, "nothing runs in %s", data);
+    if (lock >= 0)
+        close(lock);
+    return status;
+}

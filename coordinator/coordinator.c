@@ -1,0 +1,202 @@
+/* coordinator.c: three ROUTER sockets and one poll loop around a node.
+ *
+ *   clients ═▶ ROUTER ─┐
+ *   data    ═▶ ROUTER ─┼─▶ poll ─▶ rvc_node_receive ─▶ … ─▶ send on one of the three, never waiting
+ *   control ═▶ ROUTER ─┘     └─ sleeps until the node's next timer: an idle coordinator does not run
+ *
+ * One thread owns sockets and state. Control comes first in every round, so that pings are heard under load. Of each
+ * socket at most BURST messages are taken a round, and of each message at most MAX_FRAMES frames are kept: the rest of
+ * it is read and thrown away. Failure: what cannot be bound or opened ends the daemon with one sentence; afterwards
+ * errors of sockets concern one message. */
+#include "coordinator.h"
+#include "node.h"
+#include "reveille/clock.h"
+#include "reveille/limits.h"
+#include "reveille/log.h"
+#include "site.h"
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <zmq.h>
+
+#define BURST 64u
+#define MAX_FRAMES 8u
+#define DRAIN_MS 5000
+#define LINGER_MS 1000
+
+enum { CONTROL, DATA, CLIENTS, SOCKETS };
+static const rvc_from_t FROM[SOCKETS] = {RVC_FROM_WORKER_CONTROL, RVC_FROM_WORKER_DATA, RVC_FROM_CLIENT};
+
+typedef struct {
+    void *context;
+    void *sockets[SOCKETS];
+    char endpoints[SOCKETS][256];
+    rvc_node_t *node;
+} rvc_loop_t;
+
+static rvc_sent_t send_message(void *socket, const rvc_message_t *message) {
+    if (zmq_send(socket, message->routing, message->routing_n, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0)
+        return errno == EHOSTUNREACH ? RVC_GONE : RVC_FULL;
+    /* ROUTER took the routing id: the rest of this message cannot block any more */
+    bool ok = zmq_send(socket, "", 0, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0 &&
+              zmq_send(socket, "RVL1", 4, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0 &&
+              zmq_send(socket, message->header, message->header_n, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0 &&
+              zmq_send(socket, message->body ? message->body : (const uint8_t *)"", message->body_n, ZMQ_DONTWAIT) >= 0;
+    return ok ? RVC_SENT : RVC_GONE;
+}
+
+static bool set_int(void *socket, int option, int value) {
+    return zmq_setsockopt(socket, option, &value, sizeof value) == 0;
+}
+
+/* cluster.md 2 and 8b: the settings that measurements asked for. Never ZMQ_HEARTBEAT_*. */
+static bool set_options(void *socket) {
+    int64_t largest = RV_MAX_MESSAGE;
+    return set_int(socket, ZMQ_ROUTER_MANDATORY, 1) && set_int(socket, ZMQ_ROUTER_HANDOVER, 1) &&
+           set_int(socket, ZMQ_SNDHWM, RV_HWM_COORDINATOR) && set_int(socket, ZMQ_RCVHWM, RV_HWM_COORDINATOR) &&
+           set_int(socket, ZMQ_HANDSHAKE_IVL, 3000) && set_int(socket, ZMQ_BACKLOG, 1024) &&
+           set_int(socket, ZMQ_LINGER, 0) && set_int(socket, ZMQ_TCP_KEEPALIVE, 1) &&
+           set_int(socket, ZMQ_TCP_KEEPALIVE_IDLE, 10) && set_int(socket, ZMQ_TCP_KEEPALIVE_INTVL, 5) &&
+           set_int(socket, ZMQ_TCP_KEEPALIVE_CNT, 3) &&
+           zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &largest, sizeof largest) == 0;
+}
+
+static rv_status_t bind_socket(rvc_loop_t *loop, int which, const char *endpoint, rv_error_t *err) {
+    void *socket = zmq_socket(loop->context, ZMQ_ROUTER);
+    if (!socket || !set_options(socket)) {
+        if (socket)
+            zmq_close(socket);
+        return rv_fail_as(err, RV_INTERNAL, RV_REASON_NONE, "cannot make a socket: %s", zmq_strerror(errno));
+    }
+    loop->sockets[which] = socket;
+    size_t n = sizeof loop->endpoints[which];
+    if (zmq_bind(socket, endpoint) != 0)
+        return rv_fail_as(err, RV_UNAVAILABLE, RV_REASON_NONE, "cannot listen on %s: %s", endpoint,
+                          zmq_strerror(errno));
+    if (zmq_getsockopt(socket, ZMQ_LAST_ENDPOINT, loop->endpoints[which], &n) != 0)
+        return rv_fail_as(err, RV_INTERNAL, RV_REASON_NONE, "cannot tell the endpoint of %s: %s", endpoint,
+                          zmq_strerror(errno));
+    return RV_OK;
+}
+
+static rv_status_t bind_all(rvc_loop_t *loop, const rvc_options_t *options, rv_error_t *err) {
+    loop->context = zmq_ctx_new();
+    if (!loop->context || zmq_ctx_set(loop->context, ZMQ_IO_THREADS, 2) != 0)
+        return rv_fail_as(err, RV_INTERNAL, RV_REASON_NONE, "cannot start ZeroMQ: %s", zmq_strerror(errno));
+    rv_status_t status = bind_socket(loop, CLIENTS, options->endpoint, err);
+    if (status == RV_OK)
+        status = bind_socket(loop, DATA, options->data_endpoint, err);
+    if (status == RV_OK)
+        status = bind_socket(loop, CONTROL, options->control_endpoint, err);
+    return status;
+}
+
+/* Takes one message. False: there is none now. */
+static bool take_one(rvc_loop_t *loop, int which) {
+    zmq_msg_t frames[MAX_FRAMES];
+    const uint8_t *data[MAX_FRAMES + 1];
+    size_t size[MAX_FRAMES + 1], count = 0;
+    bool more = true, any = false;
+    while (more) {
+        zmq_msg_t surplus, *frame = count < MAX_FRAMES ? &frames[count] : &surplus;
+        zmq_msg_init(frame);
+        if (zmq_msg_recv(frame, loop->sockets[which], ZMQ_DONTWAIT) < 0) {
+            zmq_msg_close(frame);
+            break;
+        }
+        any = true;
+        more = zmq_msg_more(frame);
+        if (count < MAX_FRAMES) {
+            data[count] = zmq_msg_data(frame);
+            size[count] = zmq_msg_size(frame);
+            count++;
+        } else {
+            zmq_msg_close(frame);
+        }
+    }
+    if (any)
+        rvc_node_receive(loop->node, FROM[which], data, size, count);
+    for (size_t i = 0; i < count; i++)
+        zmq_msg_close(&frames[i]);
+    return any;
+}
+
+/* How long poll may sleep; -1: until something comes. */
+static long sleep_ms(const rvc_loop_t *loop, int64_t until) {
+    int64_t next = rvc_node_next(loop->node);
+    next = next < until ? next : until;
+    if (next == INT64_MAX)
+        return -1;
+    int64_t left = next - rv_mono_ms();
+    return left > 0 ? (long)left : 0;
+}
+
+/* One round. *ret_stop: stop_fd is readable. `stop_fd` -1 is not looked at. */
+static void turn(rvc_loop_t *loop, int stop_fd, int64_t until, bool *ret_stop) {
+    zmq_pollitem_t items[SOCKETS + 1];
+    for (int i = 0; i < SOCKETS; i++)
+        items[i] = (zmq_pollitem_t){.socket = loop->sockets[i], .events = ZMQ_POLLIN};
+    items[SOCKETS] = (zmq_pollitem_t){.fd = stop_fd, .events = ZMQ_POLLIN};
+    int n = zmq_poll(items, stop_fd >= 0 ? SOCKETS + 1 : SOCKETS, sleep_ms(loop, until));
+    rvc_node_wake(loop->node, rv_mono_ms());
+    *ret_stop = n > 0 && stop_fd >= 0 && items[SOCKETS].revents;
+    for (int i = 0; n > 0 && i < SOCKETS; i++)
+        for (unsigned k = 0; k < BURST && (items[i].revents & ZMQ_POLLIN); k++)
+            if (!take_one(loop, i))
+                break;
+}
+
+static void run(rvc_loop_t *loop, int stop_fd) {
+    bool stop = false;
+    while (!stop)
+        turn(loop, stop_fd, INT64_MAX, &stop);
+    rv_log(RV_LOG_INFO, "draining", "no new calls are taken");
+    rvc_node_drain(loop->node);
+    int64_t until = rv_mono_ms() + DRAIN_MS;
+    while (!rvc_node_idle(loop->node) && rv_mono_ms() < until)
+        turn(loop, -1, until, &stop);
+    set_int(loop->sockets[CLIENTS], ZMQ_LINGER, LINGER_MS);
+}
+
+static void close_loop(rvc_loop_t *loop) {
+    rvc_node_destroy(&loop->node);
+    for (int i = 0; i < SOCKETS; i++)
+        if (loop->sockets[i])
+            zmq_close(loop->sockets[i]);
+    if (loop->context)
+        zmq_ctx_term(loop->context);
+}
+
+static rv_status_t open_node(rvc_loop_t *loop, const rvc_options_t *options, rv_error_t *err) {
+    rvc_node_options_t node = {.data_dir = options->data_dir,
+                               .workers = options->workers,
+                               .partitions = options->partitions,
+                               .chunk_rows = options->chunk_rows,
+                               .clients = {send_message, loop->sockets[CLIENTS]},
+                               .data = {send_message, loop->sockets[DATA]},
+                               .control = {send_message, loop->sockets[CONTROL]},
+                               .wall_ms = rv_wall_ms};
+    return rvc_node_new(&node, rv_mono_ms(), &loop->node, err);
+}
+
+rv_status_t rvc_coordinator_run(const rvc_options_t *options, rv_error_t *err) {
+    rvc_loop_t loop = {0};
+    int lock = -1;
+    rv_status_t status = rvc_site_lock(options->data_dir, &lock, err);
+    if (status == RV_OK)
+        status = bind_all(&loop, options, err);
+    if (status == RV_OK)
+        status = open_node(&loop, options, err);
+    if (status == RV_OK)
+        status = rvc_site_publish(options->data_dir, loop.endpoints[CLIENTS], loop.endpoints[DATA],
+                                  loop.endpoints[CONTROL], err);
+    if (status == RV_OK) {
+        rv_log(RV_LOG_INFO, "listening", "clients %s, data %s, control %s", loop.endpoints[CLIENTS],
+               loop.endpoints[DATA], loop.endpoints[CONTROL]);
+        run(&loop, options->stop_fd);
+    }
+    close_loop(&loop);
+    rvc_site_unlock(&lock);
+    return status;
+}

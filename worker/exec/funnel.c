@@ -1,0 +1,113 @@
+/* funnel.c: the greatest number of steps done, by row.
+ *
+ * Every event that a step matches is kept as (row, time, step); rows without a start are left out. Within a row, in order of time, best[k] is the latest start
+ * of a way that has done k + 1 steps: a later start only leaves more time, so nothing else need be remembered. Events of equal time are taken
+ * together against the state before them, so that they never follow each other. Failure: as evaluation, QUOTA.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "pass.h"
+
+typedef struct {
+    rvw_chunk_t *t;
+    uint32_t step;
+    uint8_t *started; /* rows that have a first step */
+} collect_t;
+
+static rv_status_t collect(void *context, const rvw_hits_t *b, rv_error_t *err) {
+    collect_t *c = context;
+    int64_t times[RV_VECTOR];
+    const uint16_t *row = b->events->row + b->first;
+    rvw_event_times(b->events, b->first, b->n, times);
+    for (uint32_t i = 0; i < b->n; i++) {
+        if ((b->mask && !b->mask[i]) || (c->step && !c->started[row[i]]))
+            continue;
+        c->started[row[i]] = 1;
+        RVW_TRY(rvw_items_add(c->t->scratch, row[i], times[i], c->step, err));
+    }
+    return RV_OK;
+}
+
+static int compare_times(const void *a, const void *b) {
+    const rvw_item_t *x = a, *y = b;
+    return (x->a > y->a) - (x->a < y->a);
+}
+
+static void sort_times(rvw_item_t *items, size_t n) {
+    if (n > 32) {
+        qsort(items, n, sizeof *items, compare_times);
+        return;
+    }
+    for (size_t i = 1; i < n; i++) {
+        rvw_item_t item = items[i];
+        size_t k = i;
+        for (; k && item.a < items[k - 1].a; k--)
+            items[k] = items[k - 1];
+        items[k] = item;
+    }
+}
+
+/* The starts by steps done, before and after a group of equal time. */
+typedef struct {
+    int64_t start[RV_MAX_STEPS];
+    uint32_t done; /* steps of which bit k is set have a start */
+} ways_t;
+
+static void advance(const ways_t *before, ways_t *after, uint32_t step, int64_t time, int64_t within) {
+    int64_t start = time, age;
+    if (step) {
+        if (!(before->done >> (step - 1) & 1))
+            return;
+        start = before->start[step - 1];
+        if (__builtin_sub_overflow(time, start, &age) || age > within)
+            return;
+    }
+    if (!(after->done >> step & 1) || start > after->start[step])
+        after->start[step] = start;
+    after->done |= 1u << step;
+}
+
+static uint32_t furthest(rvw_item_t *items, size_t n, uint32_t n_steps, int64_t within) {
+    ways_t before = {.done = 0}, after = {.done = 0};
+    sort_times(items, n);
+    for (size_t i = 0, end; i < n; i = end) {
+        for (end = i; end < n && items[end].a == items[i].a; end++)
+            advance(&before, &after, items[end].b, items[end].a, within);
+        before.done = after.done;
+        memcpy(before.start, after.start, n_steps * sizeof *before.start);
+    }
+    return after.done ? 32u - (uint32_t)__builtin_clz(after.done) : 0;
+}
+
+static rv_status_t walk_step(rvw_chunk_t *t, const rvw_pass_t *pass, collect_t *c, const rvw_window_t *window,
+                             rv_error_t *err) {
+    const rvw_step_t *step = &pass->steps[c->step];
+    rvw_pieces_t pieces;
+    RVW_TRY(rvw_pieces_load(t, step->types, step->n_types, &pieces, err));
+    for (uint32_t p = 0; p < pieces.n; p++)
+        RVW_TRY(rvw_piece_walk(t, step, window, &pieces.pieces[p], p, false, step->expr.can_fail, collect, c, err));
+    return RV_OK;
+}
+
+rv_status_t rvw_pass_funnel(rvw_chunk_t *t, const rvw_pass_t *pass, rv_error_t *err) {
+    rvw_window_t first, later;
+    rvw_bounds_t until = {.until = pass->bounds.until, .until_in = pass->bounds.until_in};
+    collect_t c = {.t = t, .started = rvw_take_zero(t, t->n_rows, 1, err)};
+    uint32_t *out = rvw_take_zero(t, t->n_rows, sizeof *out, err);
+    if (!c.started || !out)
+        return RVW_NO_SPACE;
+    t->scratch->items.n = 0;
+    RVW_TRY(rvw_window_prepare(t, &pass->bounds, &first, err));
+    RVW_TRY(rvw_window_prepare(t, &until, &later, err));
+    for (c.step = 0; c.step < pass->n_steps; c.step++)
+        RVW_TRY(walk_step(t, pass, &c, c.step ? &later : &first, err));
+    RVW_TRY(rvw_items_sort(t, err));
+    const rvw_items_t *items = &t->scratch->items;
+    for (uint32_t r = 0; r < t->n_rows; r++)
+        if (items->at[r + 1] > items->at[r])
+            out[r] = furthest(items->sorted + items->at[r], items->at[r + 1] - items->at[r], pass->n_steps,
+                              pass->within_ms);
+    rvw_array_set(t, pass->node, RVW_ARRAY_U32, out, first.present);
+    return RV_OK;
+}

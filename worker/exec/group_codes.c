@@ -1,0 +1,147 @@
+/* group_codes.c: small numbers for what rows are grouped by, so that most rows find their group without any bytes being made.
+ *
+ * Each key has a table from values to codes, and each further key a table from pairs (code so far, code) to codes. A string is known by its place, not by
+ * its bytes: the same bytes at two places give two numbers, which meet again when their group is looked up. Everything is the task's. Failure: QUOTA.
+ */
+#include <string.h>
+
+#include "reveille/limits.h"
+#include "sink.h"
+
+typedef struct {
+    uint64_t a, b;
+    uint32_t code; /* 0: free */
+} slot_t;
+
+typedef struct {
+    slot_t *slots;
+    uint32_t n, cap;
+} table_t;
+
+struct rvw_codes {
+    table_t *values; /* by key; code 1 is a missing value */
+    table_t *pairs;  /* by key */
+    uint32_t *column; /* codes of one key over a batch */
+};
+
+rvw_codes_t *rvw_codes_new(rvw_chunk_t *t, rv_error_t *err) {
+    rvw_codes_t *codes = rvw_take_zero(t, 1, sizeof *codes, err);
+    size_t n = t->job->n_by + 1;
+    if (!codes)
+        return NULL;
+    codes->values = rvw_take_zero(t, n, sizeof *codes->values, err);
+    codes->pairs = rvw_take_zero(t, n, sizeof *codes->pairs, err);
+    codes->column = rvw_take(t, RV_VECTOR, sizeof *codes->column, err);
+    return codes->values && codes->pairs && codes->column ? codes : NULL;
+}
+
+static uint32_t place_of(const table_t *table, uint64_t a, uint64_t b) {
+    uint64_t h = (a ^ (b * 0x9E3779B97F4A7C15ull)) * 0xD6E8FEB86659FD93ull;
+    return (uint32_t)(h >> 32) & (table->cap - 1);
+}
+
+static rv_status_t grow(rvw_chunk_t *t, table_t *table, rv_error_t *err) {
+    table_t bigger = {.n = table->n, .cap = table->cap ? table->cap * 2 : 256};
+    bigger.slots = rvw_take_zero(t, bigger.cap, sizeof *bigger.slots, err);
+    if (!bigger.slots)
+        return RVW_NO_SPACE;
+    for (uint32_t i = 0; i < table->cap; i++) {
+        const slot_t *old = &table->slots[i];
+        if (!old->code)
+            continue;
+        uint32_t at = place_of(&bigger, old->a, old->b);
+        while (bigger.slots[at].code)
+            at = (at + 1) & (bigger.cap - 1);
+        bigger.slots[at] = *old;
+    }
+    *table = bigger;
+    return RV_OK;
+}
+
+/* The code of (a, b), from `first` on. */
+static inline rv_status_t code_of(rvw_chunk_t *t, table_t *table, uint64_t a, uint64_t b, uint32_t first,
+                                  uint32_t *ret, rv_error_t *err) {
+    if (table->n * 2 >= table->cap)
+        RVW_TRY(grow(t, table, err));
+    uint32_t at = place_of(table, a, b);
+    while (table->slots[at].code && (table->slots[at].a != a || table->slots[at].b != b))
+        at = (at + 1) & (table->cap - 1);
+    if (!table->slots[at].code)
+        table->slots[at] = (slot_t){a, b, first + table->n++};
+    *ret = table->slots[at].code;
+    return RV_OK;
+}
+
+/* Element i as two words: equal words, equal values. */
+static void words_of(const rvw_vec_t *v, uint32_t i, uint64_t *a, uint64_t *b) {
+    *b = 0;
+    switch (v->kind) {
+    case RVW_KIND_BOOL:
+        *a = ((const uint8_t *)v->data)[i];
+        break;
+    case RVW_KIND_INT:
+        *a = (uint64_t)((const int64_t *)v->data)[i];
+        *b = ((const int64_t *)v->data)[i] < 0 ? UINT64_MAX : 0;
+        break;
+    case RVW_KIND_WIDE:
+        *a = (uint64_t)((const rv_i128_t *)v->data)[i];
+        *b = (uint64_t)((rv_u128_t)((const rv_i128_t *)v->data)[i] >> 64);
+        break;
+    case RVW_KIND_DOUBLE: {
+        double d = ((const double *)v->data)[i] + 0.0;
+        memcpy(a, &d, sizeof d);
+        break;
+    }
+    case RVW_KIND_STRING:
+        *a = (uint64_t)(uintptr_t)((const rv_str_t *)v->data)[i].p;
+        *b = ((const rv_str_t *)v->data)[i].n;
+        break;
+    }
+}
+
+static rv_status_t column_codes(rvw_chunk_t *t, table_t *table, const rvw_vec_t *v, uint32_t n, uint32_t *out,
+                                rv_error_t *err) {
+    uint64_t a, b, last_a = 0, last_b = 0;
+    uint32_t last = 0;
+    for (uint32_t i = 0; i < (v->constant ? 1u : n); i++) {
+        if (v->present && !v->present[i]) {
+            out[i] = 1;
+            continue;
+        }
+        words_of(v, i, &a, &b);
+        if (!last || a != last_a || b != last_b) {
+            RVW_TRY(code_of(t, table, a, b, 2, &last, err));
+            last_a = a;
+            last_b = b;
+        }
+        out[i] = last;
+    }
+    for (uint32_t i = 1; v->constant && i < n; i++)
+        out[i] = out[0];
+    return RV_OK;
+}
+
+rv_status_t rvw_codes_of(rvw_chunk_t *t, rvw_codes_t *codes, uint32_t n, uint32_t *out, uint32_t *ret_n,
+                         rv_error_t *err) {
+    const rvw_job_t *job = t->job;
+    memset(out, 0, n * sizeof *out);
+    *ret_n = 1;
+    for (size_t k = 0; k < job->n_by; k++) {
+        const rvw_vec_t *v = &t->scratch->vec[job->by[k]];
+        table_t *pairs = &codes->pairs[k];
+        RVW_TRY(column_codes(t, &codes->values[k], v, n, codes->column, err));
+        if (k == 0) {
+            for (uint32_t i = 0; i < n; i++)
+                out[i] = codes->column[i] - 1;
+            *ret_n = codes->values[k].n + 1;
+            continue;
+        }
+        for (uint32_t i = 0; i < n; i++) {
+            uint32_t code;
+            RVW_TRY(code_of(t, pairs, out[i], codes->column[i], 1, &code, err));
+            out[i] = code - 1;
+        }
+        *ret_n = pairs->n;
+    }
+    return RV_OK;
+}

@@ -1,0 +1,149 @@
+/* kernels.c: see kernels.h.
+ *
+ * Masks are made by vector comparisons and consumed by scatters, eight events at a time: where eight bytes of a mask are 0 nothing is touched, which
+ * makes narrow windows cheap. No memory, no failure.
+ */
+#include "kernels.h"
+
+#include <string.h>
+
+#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) &&               \
+    !defined(__SANITIZE_THREAD__)
+#define CLONES __attribute__((target_clones("avx2", "default")))
+#else
+#define CLONES
+#endif
+
+#define RANGE(type)                                                                                                    \
+    CLONES static void range_##type(const type *codes, uint32_t n, type lo, type span, uint8_t *m) {                   \
+        for (uint32_t i = 0; i < n; i++)                                                                               \
+            m[i] = (type)(codes[i] - lo) <= span;                                                                      \
+    }
+RANGE(uint8_t)
+RANGE(uint16_t)
+RANGE(uint32_t)
+RANGE(uint64_t)
+
+void rvw_kernel_range(const void *codes, unsigned width, uint32_t first, uint32_t n, uint64_t lo, uint64_t span,
+                      uint8_t *m) {
+    switch (width) {
+    case 1:
+        range_uint8_t((const uint8_t *)codes + first, n, (uint8_t)lo, (uint8_t)span, m);
+        break;
+    case 2:
+        range_uint16_t((const uint16_t *)codes + first, n, (uint16_t)lo, (uint16_t)span, m);
+        break;
+    case 4:
+        range_uint32_t((const uint32_t *)codes + first, n, (uint32_t)lo, (uint32_t)span, m);
+        break;
+    default:
+        range_uint64_t((const uint64_t *)codes + first, n, lo, span, m);
+    }
+}
+
+/* True when the next eight bytes are all 0. */
+static inline bool none8(const uint8_t *m) {
+    uint64_t x;
+    memcpy(&x, m, 8);
+    return !x;
+}
+
+#define TABLE(type)                                                                                                    \
+    static void table_##type(const type *codes, uint32_t n, const uint8_t *table, uint8_t *m) {                        \
+        uint32_t i = 0;                                                                                                \
+        for (; i + 8 <= n; i += 8) {                                                                                   \
+            if (none8(m + i))                                                                                          \
+                continue;                                                                                              \
+            for (uint32_t k = i; k < i + 8; k++)                                                                       \
+                m[k] &= table[codes[k]];                                                                               \
+        }                                                                                                              \
+        for (; i < n; i++)                                                                                             \
+            m[i] &= table[codes[i]];                                                                                   \
+    }
+TABLE(uint8_t)
+TABLE(uint16_t)
+TABLE(uint32_t)
+
+void rvw_kernel_table(const void *codes, unsigned width, uint32_t first, uint32_t n, const uint8_t *table, uint8_t *m) {
+    switch (width) {
+    case 1:
+        table_uint8_t((const uint8_t *)codes + first, n, table, m);
+        break;
+    case 2:
+        table_uint16_t((const uint16_t *)codes + first, n, table, m);
+        break;
+    case 4:
+        table_uint32_t((const uint32_t *)codes + first, n, table, m);
+        break;
+    default:
+        if (!table[0])
+            memset(m, 0, n);
+    }
+}
+
+/* Runs `each` for k in 0 .. n, eight at a time where m has any. */
+#define SCATTER(each_all, each_masked)                                                                                 \
+    do {                                                                                                               \
+        if (!m) {                                                                                                      \
+            for (uint32_t k = 0; k < n; k++)                                                                           \
+                each_all;                                                                                              \
+            break;                                                                                                     \
+        }                                                                                                              \
+        uint32_t i = 0;                                                                                                \
+        for (; i + 8 <= n; i += 8) {                                                                                   \
+            if (none8(m + i))                                                                                          \
+                continue;                                                                                              \
+            for (uint32_t k = i; k < i + 8; k++)                                                                       \
+                each_masked;                                                                                           \
+        }                                                                                                              \
+        for (uint32_t k = i; k < n; k++)                                                                               \
+            each_masked;                                                                                               \
+    } while (0)
+
+void rvw_kernel_count(const uint16_t *row, uint32_t n, const uint8_t *m, uint32_t *count) {
+    SCATTER(count[row[k]]++, count[row[k]] += m[k]);
+}
+
+void rvw_kernel_seen(const uint16_t *row, uint32_t n, const uint8_t *m, uint8_t *seen) {
+    SCATTER(seen[row[k]] = 1, seen[row[k]] |= m[k]);
+}
+
+static inline void put_last(int64_t *last, int64_t time) {
+    *last = time > *last ? time : *last;
+}
+static inline void put_first(int64_t *first, int64_t time) {
+    *first = time < *first ? time : *first;
+}
+
+void rvw_kernel_last(const uint16_t *row, uint32_t n, const uint8_t *m, const int64_t *time, int64_t *last) {
+    SCATTER(put_last(&last[row[k]], time[k]), put_last(&last[row[k]], m[k] ? time[k] : INT64_MIN));
+}
+
+void rvw_kernel_first(const uint16_t *row, uint32_t n, const uint8_t *m, const int64_t *time, int64_t *first) {
+    SCATTER(put_first(&first[row[k]], time[k]), put_first(&first[row[k]], m[k] ? time[k] : INT64_MAX));
+}
+
+void rvw_kernel_sum(const uint16_t *row, uint32_t n, const uint8_t *m, const uint8_t *present, const int64_t *v,
+                    int64_t *sum) {
+    if (present)
+        SCATTER(sum[row[k]] += v[k] & -(int64_t)present[k], sum[row[k]] += v[k] & -(int64_t)(m[k] & present[k]));
+    else
+        SCATTER(sum[row[k]] += v[k], sum[row[k]] += v[k] & -(int64_t)m[k]);
+}
+
+uint32_t rvw_kernel_pick(const uint8_t *m, uint32_t first, uint32_t n, uint32_t *idx) {
+    uint32_t found = 0, i = 0;
+    for (; i + 8 <= n; i += 8) {
+        if (none8(m + i))
+            continue;
+        for (uint32_t k = i; k < i + 8; k++) {
+            idx[found] = first + k;
+            found += m[k];
+        }
+    }
+    for (; i < n; i++) {
+        idx[found] = first + i;
+        found += m[i];
+    }
+    return found;
+}

@@ -1,0 +1,104 @@
+/* plan.c: makes and destroys jobs.
+ *
+ * Everything that a job needs is computed once in rvw_job_new, in its arena, and only read afterwards, by any number of threads; the stop
+ * flag and the count of memory are atomic. Failure: the request is refused with its reason before any row is read.
+ */
+#include "plan.h"
+
+#include <stdlib.h>
+
+#include "reveille/limits.h"
+
+#define PLAN_BUDGET ((size_t)64 << 20)
+
+static atomic_uint_fast64_t serials;
+
+size_t rvw_kind_size(rvw_lane_t kind) {
+    switch (kind) {
+    case RVW_KIND_BOOL:
+        return 1;
+    case RVW_KIND_STRING:
+        return sizeof(rv_str_t);
+    case RVW_KIND_WIDE:
+        return sizeof(rv_i128_t);
+    case RVW_KIND_INT:
+    case RVW_KIND_DOUBLE:
+        break;
+    }
+    return 8;
+}
+
+rvw_lane_t rvw_kind_of(rv_type_t type) {
+    switch (type) {
+    case RV_STRING:
+    case RV_SET:
+    case RV_COMPANY:
+        return RVW_KIND_STRING;
+    case RV_DOUBLE:
+        return RVW_KIND_DOUBLE;
+    case RV_DECIMAL:
+        return RVW_KIND_WIDE;
+    case RV_BOOL:
+        return RVW_KIND_BOOL;
+    default:
+        return RVW_KIND_INT;
+    }
+}
+
+rv_status_t rvw_job_new(const Reveille__V1__QueryRequest *request, const rv_catalog_t *catalog, rvw_job_t **ret,
+                        rv_error_t *err) {
+    if (!request->program)
+        return rv_fail(err, RV_REASON_REQUEST, "the query has no program");
+    rv_status_t status = rv_program_check(request->program, catalog, err);
+    if (status != RV_OK)
+        return status;
+    rvw_job_t *job = calloc(1, sizeof *job);
+    if (!job)
+        return rv_fail_memory(err, "a query");
+    job->request = request;
+    job->program = request->program;
+    job->catalog = catalog;
+    job->serial = atomic_fetch_add(&serials, 1) + 1;
+    job->n_nodes = (uint32_t)request->program->n_nodes;
+    rv_arena_init(&job->arena, PLAN_BUDGET);
+    status = rvw_plan_nodes(job, err);
+    if (status == RV_OK)
+        status = rvw_plan_constants(job, err);
+    if (status == RV_OK)
+        status = rvw_plan_passes(job, err);
+    if (status == RV_OK)
+        status = rvw_plan_stages(job, err);
+    if (status != RV_OK) {
+        rvw_job_destroy(&job);
+        return status;
+    }
+    *ret = job;
+    return RV_OK;
+}
+
+void rvw_job_destroy(rvw_job_t **job) {
+    if (!job || !*job)
+        return;
+    rv_arena_done(&(*job)->arena);
+    free(*job);
+    *job = NULL;
+}
+
+void rvw_job_stop(rvw_job_t *job) {
+    atomic_store_explicit(&job->stop, true, memory_order_relaxed);
+}
+
+rv_status_t rvw_job_charge(const rvw_job_t *job, size_t bytes, rv_error_t *err) {
+    atomic_size_t *memory = (atomic_size_t *)&job->memory;
+    size_t before = atomic_fetch_add_explicit(memory, bytes, memory_order_relaxed);
+    if (before + bytes <= RV_MAX_QUERY_MEMORY)
+        return RV_OK;
+    atomic_fetch_sub_explicit(memory, bytes, memory_order_relaxed);
+    return rv_fail(err, RV_REASON_QUOTA,
+                   "the result of the query needs more than %u MiB in one worker; narrow the filter or set a limit",
+                   RV_MAX_QUERY_MEMORY >> 20);
+}
+
+void rvw_job_discharge(const rvw_job_t *job, size_t bytes) {
+    atomic_fetch_sub_explicit((atomic_size_t *)&job->memory, bytes, memory_order_relaxed);
+}

@@ -1,0 +1,168 @@
+/* score.c: scores by row: points of events, decayed by their age at an instant, added as integers of 2^-32 point.
+ *
+ * Events later than the instant do not count. Sums are 64 bits where the number of events proves that enough, otherwise 128 bits and checked
+ * in the end, so that the order of events decides nothing. Failure: OVERFLOW.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "pass.h"
+
+typedef struct {
+    rvw_chunk_t *t;
+    const rvw_pass_t *pass;
+    const int64_t *instants; /* by row; NULL: all at `instant` */
+    const uint8_t *known;    /* rows whose instant is known; NULL: all */
+    uint8_t *present;        /* rows that have a score */
+    int64_t instant;
+    rvw_window_t window; /* events that count, besides the instant */
+    int64_t *sum;    /* or */
+    rv_i128_t *wide;
+} score_t;
+
+/* The greatest sum that the chunk's events can make, in units. */
+static rv_status_t bound(score_t *s, double *ret, rv_error_t *err) {
+    *ret = 0;
+    for (size_t i = 0; i < s->pass->n_points; i++) {
+        rvw_pieces_t pieces;
+        RVW_TRY(rvw_pieces_load(s->t, &s->pass->points[i].type, 1, &pieces, err));
+        *ret += (double)pieces.n_events * fabs(s->pass->points[i].weight.points) * 0x1p32;
+    }
+    return RV_OK;
+}
+
+/* One event the slow way. */
+static rv_status_t add_event(const score_t *s, const rvw_weight_t *w, uint32_t row, int64_t time, rv_error_t *err) {
+    int64_t at = s->instants ? s->instants[row] : s->instant, units;
+    if (!s->present[row] || time > at || time > (s->window.row_hi ? s->window.row_hi[row] : s->window.hi))
+        return RV_OK;
+    uint64_t age = (uint64_t)at - (uint64_t)time;
+    if (!w->slow && age < (uint64_t)1 << RVW_DECAY_AGE_BITS)
+        units = rvw_decay_table(s->pass->decay, w, age);
+    else if (!rvw_decay_exact(s->pass->decay->half_life, w->points, age, &units))
+        return rv_fail(err, RV_REASON_OVERFLOW, "a score's points are too large: %g", w->points);
+    if (s->sum)
+        s->sum[row] += units;
+    else
+        s->wide[row] += units;
+    return RV_OK;
+}
+
+static rv_status_t add_slow(const score_t *s, const rvw_weight_t *w, const rvw_events_t *e, rv_error_t *err) {
+    int64_t times[RV_VECTOR];
+    for (uint32_t first = 0; first < e->n; first += RV_VECTOR) {
+        uint32_t n = e->n - first < RV_VECTOR ? e->n - first : RV_VECTOR;
+        rvw_event_times(e, first, n, times);
+        for (uint32_t i = 0; i < n; i++)
+            RVW_TRY(add_event(s, w, e->row[first + i], times[i], err));
+    }
+    return RV_OK;
+}
+
+/* All events of a piece that ends before the instant, by 32-bit codes of time. */
+static void add_codes(const rvw_decay_t *decay, const rvw_weight_t *weight, const rvw_events_t *e, int64_t instant,
+                      int64_t *sum) {
+    const rvw_decay_t d = *decay;
+    const rvw_weight_t w = *weight;
+    const uint32_t *codes = e->time.codes;
+    const uint16_t *row = e->row;
+    uint64_t since = (uint64_t)instant - (uint64_t)e->time.base, unit = (uint64_t)e->time.unit;
+    for (uint32_t i = 0; i < e->n; i++)
+        sum[row[i]] += rvw_decay_table(&d, &w, since - codes[i] * unit);
+}
+
+static void add_times(const rvw_decay_t *d, const rvw_weight_t *w, const rvw_events_t *e, int64_t instant,
+                      int64_t *sum) {
+    int64_t times[RV_VECTOR];
+    for (uint32_t first = 0; first < e->n; first += RV_VECTOR) {
+        uint32_t n = e->n - first < RV_VECTOR ? e->n - first : RV_VECTOR;
+        const uint16_t *row = e->row + first;
+        rvw_event_times(e, first, n, times);
+        for (uint32_t i = 0; i < n; i++)
+            sum[row[i]] += rvw_decay_table(d, w, (uint64_t)instant - (uint64_t)times[i]);
+    }
+}
+
+static rv_status_t add_piece(const score_t *s, const rvw_weight_t *w, const rvw_events_t *e, rv_error_t *err) {
+    int64_t oldest;
+    bool fast = s->sum && !s->instants && !s->window.row_hi && !w->slow && e->n && e->max_time <= s->instant &&
+                e->max_time <= s->window.hi &&
+                !__builtin_sub_overflow(s->instant, e->min_time, &oldest) &&
+                oldest < (int64_t)1 << RVW_DECAY_AGE_BITS;
+    if (!fast)
+        return add_slow(s, w, e, err);
+    if (e->time.encoding == RVW_FOR && e->time.width == 4)
+        add_codes(s->pass->decay, w, e, s->instant, s->sum);
+    else
+        add_times(s->pass->decay, w, e, s->instant, s->sum);
+    return RV_OK;
+}
+
+static rv_status_t add_events(const score_t *s, rv_error_t *err) {
+    for (size_t i = 0; i < s->pass->n_points; i++) {
+        rvw_pieces_t pieces;
+        RVW_TRY(rvw_pieces_load(s->t, &s->pass->points[i].type, 1, &pieces, err));
+        for (uint32_t p = 0; p < pieces.n; p++) {
+            if (rvw_job_stopped(s->t->job))
+                return rv_fail_as(err, RV_CANCELLED, RV_REASON_NONE, "the query was cancelled");
+            RVW_TRY(add_piece(s, &s->pass->points[i].weight, pieces.pieces[p].events, err));
+        }
+    }
+    return RV_OK;
+}
+
+static rv_status_t finish(const score_t *s, rv_error_t *err) {
+    rvw_chunk_t *t = s->t;
+    double *out = rvw_take(t, t->n_rows, sizeof *out, err);
+    if (!out)
+        return RVW_NO_SPACE;
+    for (uint32_t r = 0; r < t->n_rows; r++) {
+        if (s->sum) {
+            out[r] = (double)s->sum[r] * 0x1p-32;
+            continue;
+        }
+        bool fits = s->wide[r] <= INT64_MAX && s->wide[r] >= INT64_MIN;
+        if (!fits && rvw_bit(t->population, r))
+            return rv_fail(err, RV_REASON_OVERFLOW, "the score of some contact leaves 2^31 points");
+        out[r] = fits ? (double)(int64_t)s->wide[r] * 0x1p-32 : 0;
+    }
+    rvw_array_set(t, s->pass->node, RVW_ARRAY_F64, out, s->present);
+    return RV_OK;
+}
+
+/* Which rows have a score: those whose instant and end of the window are known. */
+static rv_status_t find_present(score_t *s, bool nothing, rv_error_t *err) {
+    rvw_chunk_t *t = s->t;
+    s->present = rvw_take_zero(t, t->n_rows, 1, err);
+    if (!s->present)
+        return RVW_NO_SPACE;
+    for (uint32_t r = 0; !nothing && r < t->n_rows; r++)
+        s->present[r] = (!s->known || s->known[r]) && (!s->window.present || s->window.present[r]);
+    return RV_OK;
+}
+
+rv_status_t rvw_pass_score(rvw_chunk_t *t, const rvw_pass_t *pass, rv_error_t *err) {
+    score_t s = {.t = t, .pass = pass};
+    const rvw_node_t *node = &t->job->nodes[pass->instant];
+    double most;
+    RVW_TRY(bound(&s, &most, err));
+    if (most < 0x1p62)
+        s.sum = rvw_take_zero(t, t->n_rows, sizeof *s.sum, err);
+    else
+        s.wide = rvw_take_zero(t, t->n_rows, sizeof *s.wide, err);
+    if (!s.sum && !s.wide)
+        return RVW_NO_SPACE;
+    bool constant = node->domain == RVW_DOMAIN_CONST;
+    const rvw_array_t *array = &t->arrays[pass->instant];
+    if (!constant && array->kind != RVW_ARRAY_I64)
+        return rv_fail(err, RV_REASON_BUG, "node %u of the program is no time", pass->instant);
+    s.instant = node->value.i;
+    s.instants = constant ? NULL : array->data;
+    s.known = constant ? NULL : array->present;
+    RVW_TRY(rvw_window_prepare(t, &pass->bounds, &s.window, err));
+    bool nothing = s.window.nothing || (constant && !node->value.present);
+    RVW_TRY(find_present(&s, nothing, err));
+    if (!nothing)
+        RVW_TRY(add_events(&s, err));
+    return finish(&s, err);
+}

@@ -1,0 +1,27 @@
+/* sink_overlap.c: sizes of conditions and of their pairs: a bitmap a condition, a count of bits a pair. Failure: as evaluation. */
+#include <string.h>
+
+#include "sink.h"
+
+rv_status_t rvw_overlap_take(rvw_chunk_t *t, rvw_partial_t *p, const uint64_t *mask, rv_error_t *err) {
+    uint32_t n = t->job->n_overlap;
+    uint64_t *bitmaps = rvw_take(t, (size_t)n * t->n_words, sizeof *bitmaps, err);
+    if (!bitmaps)
+        return RVW_NO_SPACE;
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t *bitmap = bitmaps + (size_t)i * t->n_words;
+        memcpy(bitmap, mask, t->n_words * sizeof *bitmap);
+        RVW_TRY(rvw_stage_filter(t, &t->job->overlap[i], bitmap, err));
+    }
+    for (uint32_t i = 0; i < n; i++)
+        for (uint32_t k = i; k < n; k++) {
+            const uint64_t *a = bitmaps + (size_t)i * t->n_words, *b = bitmaps + (size_t)k * t->n_words;
+            uint64_t both = 0;
+            for (uint32_t w = 0; w < t->n_words; w++)
+                both += (unsigned)__builtin_popcountll(a[w] & b[w]);
+            p->overlap[i * n + k] += both;
+            if (k != i)
+                p->overlap[k * n + i] += both;
+        }
+    return RV_OK;
+}

@@ -1,0 +1,241 @@
+/* apply_events.c: events into the tail.
+ *
+ * Two passes over the batch, without an allocation an event: first contacts become rows (each key once, new ones bare) and identities hashes; then each event
+ * looks for its twin, with the hash table's lines fetched ahead, and is appended to its (type, chunk) list unless there is one. An equal twin is a
+ * duplicate, another one a conflict of this item. Errors: memory, DATA_LOSS of a piece. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "apply.h"
+#include "twin.h"
+
+#define LANES 64u
+#define AHEAD 8u
+
+typedef struct {
+    rvw_apply_t *apply;
+    const Reveille__V1__EventBatch *message;
+    uint32_t n;
+    rvw_strings_t keys;
+    uint32_t *row_of_key; /* RVW_NO_ROW: not looked up, or not there */
+    uint32_t *tags;
+    rvw_input_t channel, source, id;
+    rvw_input_t *properties;
+    uint32_t n_properties;
+    rvw_lane_t lanes[LANES];
+} batch_t;
+
+static bool any_present(const Reveille__V1__Column *column, uint32_t n) {
+    bool any = column->present.len == 0 && n > 0;
+    for (size_t k = 0; !any && k < column->present.len; k++) {
+        any = column->present.data[k] != 0;
+    }
+    return any;
+}
+
+static rv_status_t begin(batch_t *batch, rvw_apply_t *apply, const Reveille__V1__EventBatch *message) {
+    rv_arena_t *arena = apply->arena;
+    memset(batch, 0, sizeof *batch);
+    batch->apply = apply;
+    batch->message = message;
+    batch->n = (uint32_t)message->n_contacts;
+    batch->tags = rv_arena_alloc(arena, (batch->n + 1) * sizeof *batch->tags);
+    batch->properties = rv_arena_alloc(arena, (message->n_properties + 1) * sizeof *batch->properties);
+    bool ok = batch->tags && batch->properties && rvw_strings_init(&batch->keys, message->contact_keys, arena) &&
+              rvw_input_init(&batch->channel, message->channel, arena) &&
+              rvw_input_init(&batch->source, message->source, arena) &&
+              rvw_input_init(&batch->id, message->event_id, arena);
+    for (size_t k = 0; ok && k < message->n_properties; k++) {
+        if (any_present(message->properties[k], batch->n)) {
+            ok = rvw_input_init(&batch->properties[batch->n_properties++], message->properties[k], arena);
+        }
+    }
+    batch->row_of_key = ok ? rv_arena_alloc(arena, (batch->keys.n + 1) * sizeof *batch->row_of_key) : NULL;
+    if (!batch->row_of_key || (!apply->known && !rvw_seen_reserve(apply->tail, batch->n))) {
+        return rv_fail_memory(apply->err, "a batch of events");
+    }
+    memset(batch->row_of_key, 0xff, batch->keys.n * sizeof *batch->row_of_key);
+    return RV_OK;
+}
+
+static void key_of(const batch_t *batch, uint32_t i, rvw_event_key_t *ret) {
+    uint32_t row = batch->row_of_key[batch->message->contacts[i]], chunk_rows = batch->apply->p->identity.chunk_rows;
+    *ret = (rvw_event_key_t){.type = batch->message->types[i], .chunk = row / chunk_rows};
+    ret->row = (uint16_t)(row % chunk_rows);
+    ret->time = batch->message->times_ms[i];
+    ret->source = rvw_input_string(&batch->source, i);
+    ret->id = rvw_input_string(&batch->id, i);
+}
+
+/* First pass: rows and hashes. */
+static rv_status_t find_rows(batch_t *batch) {
+    for (uint32_t i = 0; i < batch->n; i++) {
+        uint32_t key = batch->message->contacts[i];
+        if (batch->row_of_key[key] == RVW_NO_ROW) {
+            bool created;
+            rv_status_t status = rvw_apply_row(batch->apply, RVW_CONTACTS, rvw_strings_get(&batch->keys, key),
+                                               !batch->apply->known, &batch->row_of_key[key], &created);
+            if (status) {
+                return status;
+            }
+        }
+        rvw_event_key_t event;
+        key_of(batch, i, &event);
+        batch->tags[i] = rvw_event_tag(&event);
+    }
+    return RV_OK;
+}
+
+static rv_status_t lane_of(batch_t *batch, const rvw_event_key_t *key, rvw_lane_t **ret) {
+    rvw_lane_t *lane = &batch->lanes[(key->type * 7 + key->chunk) % LANES];
+    *ret = lane;
+    if (lane->ready && lane->type == key->type && lane->chunk == key->chunk) {
+        return RV_OK;
+    }
+    return rvw_lane_open(batch->apply->p, key->type, key->chunk, lane, batch->apply->err);
+}
+
+/* The list has a column for every property that the event carries. */
+static bool ensure_shapes(batch_t *batch, rvw_list_t *list, uint32_t i) {
+    for (uint32_t k = 0; k < batch->n_properties; k++) {
+        if (!rvw_input_present(&batch->properties[k], i)) {
+            continue;
+        }
+        const Reveille__V1__Column *column = batch->properties[k].column;
+        rvw_shape_t shape = {column->id, column->type, (uint8_t)column->scale, false};
+        if (column->wide.len > 0) {
+            rv_value_t value;
+            rvw_input_value(&batch->properties[k], i, &value);
+            shape.wide = (rv_i128_t)(int64_t)value.wide != value.wide;
+        }
+        if (rvw_list_shape(list, &shape) == UINT32_MAX) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool put_properties(batch_t *batch, rvw_block_t *block, uint32_t at, uint32_t i) {
+    static const rv_value_t none = {.present = false};
+    for (uint32_t c = RVW_CELL_PROPERTIES; c < block->n_cells; c++) {
+        rvw_cells_t *cells = &block->cells[c];
+        rvw_input_t *input = NULL;
+        for (uint32_t k = 0; k < batch->n_properties && !input; k++) {
+            if (batch->properties[k].column->id == cells->shape.id && rvw_input_present(&batch->properties[k], i)) {
+                input = &batch->properties[k];
+            }
+        }
+        rv_value_t value = none;
+        if (input) {
+            rvw_input_value(input, i, &value);
+        }
+        if (input && rvw_kind(cells->shape.type) == RVW_KIND_TEXT) {
+            value.s = rvw_apply_keep(batch->apply, input, i);
+            if (!value.s.p) {
+                return false;
+            }
+        }
+        rvw_cells_put(cells, at, &value);
+    }
+    return true;
+}
+
+static bool append(batch_t *batch, rvw_lane_t *lane, const rvw_event_key_t *key, uint32_t i) {
+    rvw_apply_t *apply = batch->apply;
+    if (!lane->list) {
+        lane->list = rvw_tail_list(apply->tail, RVW_EVENTS, key->type, key->chunk);
+    }
+    rvw_block_t *block =
+        lane->list && ensure_shapes(batch, lane->list, i) ? rvw_list_room(apply->tail, lane->list) : NULL;
+    if (!block) {
+        return false;
+    }
+    uint32_t at = atomic_load_explicit(&block->n, memory_order_relaxed);
+    rv_value_t value = {.present = true, .i = key->time};
+    rvw_cells_put(&block->cells[RVW_CELL_TIME], at, &value);
+    value.i = (int64_t)apply->write->import_id;
+    rvw_cells_put(&block->cells[RVW_CELL_IMPORT], at, &value);
+    value.s = rvw_apply_keep(apply, &batch->source, i);
+    rvw_cells_put(&block->cells[RVW_CELL_SOURCE], at, &value);
+    bool ok = value.s.p != NULL;
+    value.s = (rv_str_t){rvw_tail_text(apply->tail, key->id.p, key->id.n), key->id.n};
+    rvw_cells_put(&block->cells[RVW_CELL_ID], at, &value);
+    ok = ok && value.s.p != NULL;
+    value.present = rvw_input_present(&batch->channel, i);
+    value.s = rvw_apply_keep(apply, &batch->channel, i);
+    rvw_cells_put(&block->cells[RVW_CELL_CHANNEL], at, &value);
+    ok = ok && value.s.p != NULL && put_properties(batch, block, at, i);
+    if (ok) {
+        rvw_block_publish(apply->tail, lane->list, block, apply->lsn, key->row);
+        rvw_seen_add(apply->tail, key->tag, block, at);
+        apply->tail->n_events++;
+    }
+    return ok;
+}
+
+/* An event that has a twin. */
+static rv_status_t settle(batch_t *batch, const rvw_twin_t *twin, const rvw_event_key_t *key, uint32_t i) {
+    rvw_result_t *result = batch->apply->result;
+    if (!rvw_twin_equal(twin, i, &batch->channel, batch->properties, batch->n_properties)) {
+        rv_error_t why = {0};
+        rv_fail(&why, RV_REASON_CONFLICT,
+                "an event with this contact, type, time, source and id exists with other properties or another channel: "
+                "delete it first, or give the new one another id");
+        return rvw_apply_refuse(batch->apply, i, &why);
+    }
+    result->duplicates++;
+    result->duplicates_without_id += key->id.n == 0;
+    return RV_OK;
+}
+
+static rv_status_t apply_event(batch_t *batch, uint32_t i) {
+    rvw_apply_t *apply = batch->apply;
+    rvw_event_key_t key;
+    rvw_lane_t *lane;
+    rvw_twin_t twin;
+    key_of(batch, i, &key);
+    key.tag = batch->tags[i];
+    if (batch->row_of_key[batch->message->contacts[i]] == RVW_NO_ROW) {
+        apply->result->duplicates++; /* a repetition, whose contact was erased since */
+        return RV_OK;
+    }
+    rv_status_t status = lane_of(batch, &key, &lane);
+    if (status == RV_OK) {
+        status = rvw_twin_find(apply->p, lane, &key, &twin, apply->err);
+    }
+    if (status) {
+        return status;
+    }
+    if (twin.block || twin.events) {
+        return settle(batch, &twin, &key, i);
+    }
+    if (apply->known) {
+        apply->result->duplicates++;
+        return RV_OK;
+    }
+    if (!append(batch, lane, &key, i)) {
+        return rv_fail_memory(apply->err, "an event");
+    }
+    apply->result->applied++;
+    return RV_OK;
+}
+
+rv_status_t rvw_apply_events(rvw_apply_t *apply, const Reveille__V1__EventBatch *message) {
+    batch_t *batch = rv_arena_alloc(apply->arena, sizeof *batch);
+    if (!batch) {
+        return rv_fail_memory(apply->err, "a batch of events");
+    }
+    rv_status_t status = begin(batch, apply, message);
+    if (status == RV_OK) {
+        status = find_rows(batch);
+    }
+    for (uint32_t i = 0; status == RV_OK && i < batch->n; i++) {
+        if (i + AHEAD < batch->n) {
+            rvw_seen_prefetch(apply->p->active, batch->tags[i + AHEAD]);
+            rvw_seen_prefetch(apply->p->frozen, batch->tags[i + AHEAD]);
+        }
+        status = apply_event(batch, i);
+    }
+    atomic_fetch_add_explicit(&apply->p->events, apply->result->applied, memory_order_relaxed);
+    return status;
+}

@@ -1,0 +1,277 @@
+/* inspect.c: walks the two trees of an LMDB 0.9 file (64 bits, little endian) by pread.
+ *
+ * Every page may be claimed once: by a tree, by a value on overflow pages, or by the free list. The newer of the two meta pages
+ * counts, as LMDB does it; if only one of them is sound, that one. One thread, no map, memory of one bit a page.
+ */
+#include "inspect.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PAGE_HEADER 16u
+#define NODE_HEADER 8u
+#define MAX_DEPTH 32u
+#define MAX_PAGE 65536u
+#define META_BYTES 152u /* header, meta: 24 + 2 * 48 + 16 */
+#define NO_PAGE UINT64_MAX
+
+enum { BRANCH = 0x01, LEAF = 0x02, OVERFLOW = 0x04, META = 0x08 };
+enum { BIG_DATA = 0x01 };
+
+typedef struct {
+    uint64_t root;
+    uint16_t depth;
+} tree_t;
+
+typedef struct {
+    int fd;
+    uint64_t size, pages; /* of the file; named by the meta page */
+    uint32_t page;        /* bytes of a page */
+    uint64_t txn;
+    tree_t free, main;
+    uint8_t *claimed;
+    const char *why;
+} file_t;
+
+static uint16_t u16(const uint8_t *p) {
+    return (uint16_t)(p[0] | p[1] << 8);
+}
+
+static uint64_t u64(const uint8_t *p) {
+    uint64_t value;
+    memcpy(&value, p, sizeof value);
+    return value;
+}
+
+static uint32_t u32(const uint8_t *p) {
+    uint32_t value;
+    memcpy(&value, p, sizeof value);
+    return value;
+}
+
+static bool broken(file_t *file, const char *why) {
+    file->why = why;
+    return false;
+}
+
+static bool read_at(file_t *file, uint64_t offset, void *out, size_t n) {
+    for (size_t done = 0; done < n;) {
+        ssize_t got = pread(file->fd, (char *)out + done, n - done, (off_t)(offset + done));
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got <= 0) {
+            return broken(file, "the file ends inside its pages");
+        }
+        done += (size_t)got;
+    }
+    return true;
+}
+
+/* Takes over one meta page when it is sound and newer than what is known. */
+static void read_meta(file_t *file, uint64_t offset, uint32_t page) {
+    uint8_t meta[META_BYTES];
+    if (offset + META_BYTES > file->size || !read_at(file, offset, meta, sizeof meta)) {
+        return;
+    }
+    const uint8_t *body = meta + PAGE_HEADER, *free_db = body + 24, *main_db = free_db + 48;
+    uint32_t size = u32(free_db);
+    uint64_t txn = u64(body + 128);
+    if (!(u16(meta + 10) & META) || u32(body) != 0xBEEFC0DEu || u32(body + 4) != 1 || size < 512 || size > MAX_PAGE ||
+        (size & (size - 1)) || (page && size != page) || (file->page && txn <= file->txn)) {
+        return;
+    }
+    file->page = size;
+    file->txn = txn;
+    file->pages = u64(body + 120) + 1;
+    file->free = (tree_t){u64(free_db + 40), u16(free_db + 6)};
+    file->main = (tree_t){u64(main_db + 40), u16(main_db + 6)};
+}
+
+static bool claim(file_t *file, uint64_t first, uint64_t count) {
+    if (first < 2 || count > file->pages || first > file->pages - count) {
+        return broken(file, "a page number is out of range");
+    }
+    for (uint64_t p = first; p < first + count; p++) {
+        if (file->claimed[p / 8] >> (p & 7) & 1) {
+            return broken(file, "a page is used twice");
+        }
+        file->claimed[p / 8] = (uint8_t)(file->claimed[p / 8] | 1u << (p & 7));
+    }
+    return true;
+}
+
+/* The page numbers of one entry of the free list: a count, then numbers that fall. */
+static bool claim_free(file_t *file, const uint8_t *list, size_t n) {
+    if (n < 8 || u64(list) > (n - 8) / 8) {
+        return broken(file, "an entry of the free list is too short");
+    }
+    for (uint64_t k = 0; k < u64(list); k++) {
+        if (!claim(file, u64(list + 8 + 8 * k), 1)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A value on overflow pages. */
+static bool check_big(file_t *file, uint64_t first, uint32_t n, bool is_free) {
+    uint8_t header[PAGE_HEADER];
+    uint64_t count = ((uint64_t)PAGE_HEADER - 1 + n) / file->page + 1;
+    if (!claim(file, first, count) || !read_at(file, first * file->page, header, sizeof header)) {
+        return false;
+    }
+    if (u64(header) != first || u16(header + 10) != OVERFLOW || u32(header + 12) < count) {
+        return broken(file, "an overflow page is not one");
+    }
+    if (u32(header + 12) > count && !claim(file, first + count, u32(header + 12) - count)) {
+        return false;
+    }
+    if (first * file->page + PAGE_HEADER + n > file->size) {
+        return broken(file, "the file ends inside its pages");
+    }
+    if (!is_free) {
+        return true;
+    }
+    uint8_t *list = malloc(n ? n : 1);
+    bool ok = list ? read_at(file, first * file->page + PAGE_HEADER, list, n) && claim_free(file, list, n)
+                   : broken(file, "there is no memory to read the free list");
+    free(list);
+    return ok;
+}
+
+static bool check_leaf_node(file_t *file, const uint8_t *page, uint16_t at, bool is_free) {
+    const uint8_t *node = page + at;
+    uint32_t n = (uint32_t)u16(node) | (uint32_t)u16(node + 2) << 16;
+    uint32_t key = u16(node + 6), flags = u16(node + 4);
+    uint32_t here = flags & BIG_DATA ? 8 : n;
+    if (flags & ~(uint32_t)BIG_DATA || here > file->page || at + NODE_HEADER + key + here > file->page || key == 0) {
+        return broken(file, "a node leaves its page");
+    }
+    const uint8_t *data = node + NODE_HEADER + key;
+    if (flags & BIG_DATA) {
+        return check_big(file, u64(data), n, is_free);
+    }
+    return !is_free || claim_free(file, data, n);
+}
+
+static uint32_t node_count(const uint8_t *page) {
+    return (uint32_t)(u16(page + 12) - PAGE_HEADER) / 2;
+}
+
+/* Where node k starts. */
+static uint16_t node_at(const uint8_t *page, uint32_t k) {
+    return u16(page + PAGE_HEADER + 2 * k);
+}
+
+/* Reads a page of a tree; all its nodes start inside it. */
+static bool read_page(file_t *file, uint64_t number, bool leaf, uint8_t *page) {
+    if (!claim(file, number, 1) || !read_at(file, number * file->page, page, file->page)) {
+        return false;
+    }
+    uint16_t lower = u16(page + 12), upper = u16(page + 14);
+    if (u64(page) != number || u16(page + 10) != (leaf ? LEAF : BRANCH) || lower < PAGE_HEADER + 2 || lower > upper ||
+        upper > file->page) {
+        return broken(file, "a page of a tree is not one");
+    }
+    for (uint32_t k = 0; k < node_count(page); k++) {
+        if (node_at(page, k) < upper || node_at(page, k) + NODE_HEADER > file->page) {
+            return broken(file, "a node leaves its page");
+        }
+    }
+    return true;
+}
+
+/* Depth first, with one page a level. */
+static bool check_tree(file_t *file, const tree_t *tree, bool is_free, uint8_t *pages) {
+    uint32_t next[MAX_DEPTH] = {0};
+    if (tree->root == NO_PAGE) {
+        return tree->depth == 0 || broken(file, "a tree has no root");
+    }
+    if (tree->depth == 0 || tree->depth > MAX_DEPTH) {
+        return broken(file, "a tree is too deep");
+    }
+    uint32_t bottom = tree->depth - 1u, level = 0;
+    if (!read_page(file, tree->root, level == bottom, pages)) {
+        return false;
+    }
+    for (;;) {
+        uint8_t *page = pages + (size_t)level * file->page;
+        if (level == bottom) {
+            for (uint32_t k = 0; k < node_count(page); k++) {
+                if (!check_leaf_node(file, page, node_at(page, k), is_free)) {
+                    return false;
+                }
+            }
+        } else if (next[level] < node_count(page)) {
+            const uint8_t *node = page + node_at(page, next[level]++);
+            uint64_t child = (uint64_t)u16(node) | (uint64_t)u16(node + 2) << 16 | (uint64_t)u16(node + 4) << 32;
+            level++;
+            next[level] = 0;
+            if (!read_page(file, child, level == bottom, pages + (size_t)level * file->page)) {
+                return false;
+            }
+            continue;
+        }
+        if (level == 0) {
+            return true;
+        }
+        level--;
+    }
+}
+
+/* The walk itself; *ret_status is DATA_LOSS unless the file is no environment at all. */
+static bool inspect(file_t *file, rv_reason_t *ret_reason) {
+    uint8_t *pages = NULL;
+    *ret_reason = RV_REASON_FOREIGN;
+    read_meta(file, 0, 0);
+    uint32_t page = file->page ? file->page : 4096;
+    read_meta(file, page, file->page);
+    if (!file->page) {
+        return broken(file, "it has no sound meta page of LMDB 0.9");
+    }
+    *ret_reason = RV_REASON_DAMAGED;
+    if (file->size < 2 * (uint64_t)page || file->pages > (uint64_t)1 << 40) {
+        return broken(file, "the file ends inside its pages");
+    }
+    file->claimed = calloc(file->pages / 8 + 1, 1);
+    pages = malloc((size_t)MAX_DEPTH * file->page);
+    bool ok = file->claimed && pages ? check_tree(file, &file->main, false, pages) && check_tree(file, &file->free, true, pages)
+                                     : broken(file, "there is no memory to check its pages");
+    free(pages);
+    free(file->claimed);
+    return ok;
+}
+
+rv_status_t rvw_inspect(const char *path, rv_error_t *err) {
+    file_t file = {.fd = open(path, O_RDWR | O_CLOEXEC), .why = ""};
+    struct stat st;
+    rv_reason_t reason;
+    if (file.fd < 0) {
+        return errno == ENOENT ? rv_fail(err, RV_REASON_MISSING, "there is no file %s", path)
+                               : rv_fail(err, RV_REASON_FOREIGN, "cannot open %s: %s", path, strerror(errno));
+    }
+    rv_status_t status = RV_OK;
+    if (fstat(file.fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+        status = rv_fail(err, RV_REASON_FOREIGN, "%s is not a regular file", path);
+        goto opened;
+    }
+    file.size = (uint64_t)st.st_size;
+    if (!inspect(&file, &reason)) {
+        /* An empty or cut file was an environment once: that is a loss, not a stranger. */
+        reason = file.size < META_BYTES ? RV_REASON_DAMAGED : reason;
+        status = rv_fail(err, reason, "%s cannot be used: %s", path, file.why);
+        goto opened;
+    }
+    if (file.size < file.pages * file.page && ftruncate(file.fd, (off_t)(file.pages * file.page)) != 0) {
+        status = rv_fail_as(err, RV_DATA_LOSS, RV_REASON_DAMAGED, "cannot extend %s to its full length: %s", path,
+                            strerror(errno));
+    }
+opened:
+    close(file.fd);
+    return status;
+}

@@ -1,0 +1,410 @@
+/* tail.c: see tail.h.
+ *
+ * Memory is taken in chunks that are freed together with the tail by its last reference. Blocks start small and double, so a list of n
+ * events wastes at most half of its last block. The writer alone writes; publication is the release store of a block's count and of the link to the
+ * next block. The only failure is memory: the writer then takes the partition out of service, because a write may be half applied.
+ */
+#include "tail.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lists.h"
+#include "reveille/limits.h"
+
+#define TEXT_CHUNK 65536u
+#define MAX_BLOCK 65536u
+#define KEY_SEGMENT 64u
+
+struct rvw_chunk {
+    struct rvw_chunk *next;
+    max_align_t bytes[];
+};
+
+static void *take(rvw_tail_t *tail, size_t n) {
+    struct rvw_chunk *chunk = malloc(sizeof *chunk + n);
+    if (!chunk) {
+        return NULL;
+    }
+    chunk->next = tail->memory;
+    tail->memory = chunk;
+    return chunk->bytes;
+}
+
+static void account(rvw_tail_t *tail, size_t n) {
+    atomic_fetch_add_explicit(&tail->bytes, n, memory_order_relaxed);
+}
+
+rvw_tail_t *rvw_tail_new(uint32_t chunk_rows, uint64_t after, uint32_t rows, uint32_t company_rows) {
+    rvw_tail_t *tail = calloc(1, sizeof *tail);
+    if (!tail) {
+        return NULL;
+    }
+    atomic_init(&tail->refs, 1);
+    atomic_init(&tail->bytes, 0);
+    tail->chunk_rows = chunk_rows;
+    tail->after = tail->lsn = after;
+    tail->keys[0].first = rows;
+    tail->keys[1].first = company_rows;
+    for (uint32_t t = 0; t < RVW_TABLES; t++) {
+        tail->lists[t] = rvw_lists_new();
+        if (!tail->lists[t]) {
+            rvw_tail_unref(&tail);
+            return NULL;
+        }
+    }
+    return tail;
+}
+
+rvw_tail_t *rvw_tail_ref(rvw_tail_t *tail) {
+    atomic_fetch_add_explicit(&tail->refs, 1, memory_order_relaxed);
+    return tail;
+}
+
+void rvw_tail_unref(rvw_tail_t **tail) {
+    rvw_tail_t *gone = *tail;
+    *tail = NULL;
+    if (!gone || atomic_fetch_sub_explicit(&gone->refs, 1, memory_order_acq_rel) != 1) {
+        return;
+    }
+    for (uint32_t t = 0; t < RVW_TABLES; t++) {
+        rvw_lists_destroy(&gone->lists[t]);
+    }
+    for (struct rvw_chunk *chunk = gone->memory; chunk;) {
+        struct rvw_chunk *next = chunk->next;
+        free(chunk);
+        chunk = next;
+    }
+    free(gone->seen.slots);
+    rvw_writes_done(&gone->writes);
+    free(gone);
+}
+
+const char *rvw_tail_text(rvw_tail_t *tail, const char *p, size_t n) {
+    if (n > tail->text_left) {
+        size_t room = n > TEXT_CHUNK / 4 ? n : TEXT_CHUNK;
+        char *fresh = take(tail, room);
+        if (!fresh) {
+            return NULL;
+        }
+        if (room == n) {
+            account(tail, n);
+            return memcpy(fresh, p, n);
+        }
+        tail->text = fresh;
+        tail->text_left = room;
+    }
+    if (n == 0) {
+        return "";
+    }
+    char *copy = memcpy(tail->text, p, n);
+    tail->text += n;
+    tail->text_left -= n;
+    account(tail, n);
+    return copy;
+}
+
+rvw_list_t *rvw_tail_list(rvw_tail_t *tail, rvw_table_t table, uint32_t id, uint32_t chunk) {
+    static const rvw_shape_t fixed[] = {{0, RV_TIME, 0, false},
+                                        {0, RV_STRING, 0, false},
+                                        {0, RV_STRING, 0, false},
+                                        {0, RV_INT, 0, false},
+                                        {UINT32_MAX, RV_STRING, 0, false}};
+    bool fresh;
+    rvw_list_t *list = rvw_lists_get(tail->lists[table - RVW_EVENTS], id, chunk, &fresh);
+    if (!list || !fresh || table != RVW_EVENTS) {
+        return list;
+    }
+    list->shapes = malloc(sizeof fixed);
+    if (!list->shapes) {
+        return NULL;
+    }
+    memcpy(list->shapes, fixed, sizeof fixed);
+    list->n_shapes = list->cap_shapes = RVW_CELL_PROPERTIES;
+    return list;
+}
+
+rvw_list_t *rvw_tail_find(const rvw_tail_t *tail, rvw_table_t table, uint32_t id, uint32_t chunk) {
+    return rvw_lists_find(tail->lists[table - RVW_EVENTS], id, chunk);
+}
+
+rvw_list_t *rvw_tail_next(const rvw_tail_t *tail, rvw_table_t table, uint32_t *at) {
+    return rvw_lists_next(tail->lists[table - RVW_EVENTS], at);
+}
+
+uint32_t rvw_list_shape(rvw_list_t *list, const rvw_shape_t *shape) {
+    uint32_t k = list->n_shapes > RVW_CELL_PROPERTIES ? RVW_CELL_PROPERTIES : 0;
+    while (k < list->n_shapes && list->shapes[k].id != shape->id) {
+        k++;
+    }
+    if (k < list->n_shapes && list->shapes[k].type == shape->type && list->shapes[k].scale == shape->scale &&
+        (list->shapes[k].wide || !shape->wide)) {
+        return k;
+    }
+    if (k == list->cap_shapes) {
+        uint32_t cap = list->cap_shapes ? list->cap_shapes * 2 : 1;
+        rvw_shape_t *grown = realloc(list->shapes, cap * sizeof *grown);
+        if (!grown) {
+            return UINT32_MAX;
+        }
+        list->shapes = grown;
+        list->cap_shapes = cap;
+    }
+    list->n_shapes += k == list->n_shapes;
+    list->shapes[k] = *shape;
+    list->last = NULL;
+    return k;
+}
+
+static size_t cell_size(const rvw_shape_t *shape) {
+    return rvw_kind(shape->type) == RVW_KIND_TEXT ? sizeof(rv_str_t) : shape->wide ? sizeof(rv_i128_t) : 8;
+}
+
+static size_t round_up(size_t n) {
+    return (n + 15) / 16 * 16;
+}
+
+/* Lays out a block of `cap` entries in one piece of memory. */
+static rvw_block_t *new_block(rvw_tail_t *tail, const rvw_list_t *list, uint32_t cap) {
+    size_t head = round_up(sizeof(rvw_block_t)) + round_up(list->n_shapes * sizeof(rvw_cells_t));
+    size_t bytes = head + round_up(cap * sizeof(uint32_t)) + round_up(cap * sizeof(uint16_t));
+    for (uint32_t k = 0; k < list->n_shapes; k++) {
+        bytes += round_up(cap * cell_size(&list->shapes[k])) + round_up(cap);
+    }
+    char *at = take(tail, bytes);
+    if (!at) {
+        return NULL;
+    }
+    account(tail, bytes);
+    rvw_block_t *block = (rvw_block_t *)(void *)at;
+    memset(at, 0, head);
+    block->list = list;
+    block->cells = (rvw_cells_t *)(void *)(at + round_up(sizeof *block));
+    at += head;
+    block->lsn = (uint32_t *)(void *)at;
+    at += round_up(cap * sizeof(uint32_t));
+    block->row = (uint16_t *)(void *)at;
+    at += round_up(cap * sizeof(uint16_t));
+    block->n_cells = list->n_shapes;
+    for (uint32_t k = 0; k < list->n_shapes; k++) {
+        rvw_cells_t *cells = &block->cells[k];
+        cells->shape = list->shapes[k];
+        cells->values = at;
+        at += round_up(cap * cell_size(&cells->shape));
+        cells->present = (uint8_t *)at;
+        at += round_up(cap);
+        atomic_init(&cells->gaps, false);
+        atomic_init(&cells->min, INT64_MAX);
+        atomic_init(&cells->max, INT64_MIN);
+    }
+    block->cap = cap;
+    block->first = list->n;
+    atomic_init(&block->next, NULL);
+    atomic_init(&block->n, 0);
+    atomic_init(&block->min_row, UINT16_MAX);
+    atomic_init(&block->max_row, 0);
+    return block;
+}
+
+/* The last block of the chain, which is closed when the list's `last` is NULL. */
+static rvw_block_t *end_of(const rvw_list_t *list) {
+    rvw_block_t *block = atomic_load_explicit(&list->first, memory_order_relaxed), *next;
+    while (block && (next = atomic_load_explicit(&block->next, memory_order_relaxed))) {
+        block = next;
+    }
+    return block;
+}
+
+rvw_block_t *rvw_list_room(rvw_tail_t *tail, rvw_list_t *list) {
+    rvw_block_t *last = list->last;
+    if (last && atomic_load_explicit(&last->n, memory_order_relaxed) < last->cap) {
+        return last;
+    }
+    last = end_of(list);
+    uint32_t cap = last ? last->cap * 2 : RV_TAIL_BLOCK;
+    rvw_block_t *block = new_block(tail, list, cap < MAX_BLOCK ? cap : MAX_BLOCK);
+    if (block) {
+        atomic_store_explicit(last ? &last->next : &list->first, block, memory_order_release);
+        list->last = block;
+    }
+    return block;
+}
+
+static void widen_bounds(rvw_cells_t *cells, int64_t value) {
+    if (value < atomic_load_explicit(&cells->min, memory_order_relaxed)) {
+        atomic_store_explicit(&cells->min, value, memory_order_relaxed);
+    }
+    if (value > atomic_load_explicit(&cells->max, memory_order_relaxed)) {
+        atomic_store_explicit(&cells->max, value, memory_order_relaxed);
+    }
+}
+
+void rvw_cells_put(rvw_cells_t *cells, uint32_t i, const rv_value_t *value) {
+    cells->present[i] = value->present;
+    if (!value->present) {
+        memset((char *)cells->values + i * cell_size(&cells->shape), 0, cell_size(&cells->shape));
+        atomic_store_explicit(&cells->gaps, true, memory_order_relaxed);
+    } else if (rvw_kind(cells->shape.type) == RVW_KIND_TEXT) {
+        ((rv_str_t *)cells->values)[i] = value->s;
+    } else if (cells->shape.type == RV_DOUBLE) {
+        ((double *)cells->values)[i] = value->d;
+    } else if (cells->shape.wide) {
+        ((rv_i128_t *)cells->values)[i] = value->wide;
+    } else {
+        int64_t v = cells->shape.type == RV_DECIMAL ? (int64_t)value->wide : value->i;
+        ((int64_t *)cells->values)[i] = v;
+        widen_bounds(cells, v);
+    }
+}
+
+void rvw_cells_get(const rvw_cells_t *cells, uint32_t i, rv_value_t *ret) {
+    *ret = (rv_value_t){.present = cells->present[i], .s = {"", 0}};
+    if (!ret->present) {
+        return;
+    }
+    if (rvw_kind(cells->shape.type) == RVW_KIND_TEXT) {
+        ret->s = ((const rv_str_t *)cells->values)[i];
+    } else if (cells->shape.type == RV_DOUBLE) {
+        ret->d = ((const double *)cells->values)[i];
+    } else if (cells->shape.wide) {
+        ret->wide = ((const rv_i128_t *)cells->values)[i];
+    } else {
+        ret->i = ((const int64_t *)cells->values)[i];
+        ret->wide = ret->i;
+    }
+}
+
+void rvw_block_publish(rvw_tail_t *tail, rvw_list_t *list, rvw_block_t *block, uint64_t lsn, uint16_t row) {
+    uint32_t i = atomic_load_explicit(&block->n, memory_order_relaxed);
+    block->lsn[i] = (uint32_t)(lsn - tail->after);
+    block->row[i] = row;
+    if (row < atomic_load_explicit(&block->min_row, memory_order_relaxed)) {
+        atomic_store_explicit(&block->min_row, row, memory_order_relaxed);
+    }
+    if (row > atomic_load_explicit(&block->max_row, memory_order_relaxed)) {
+        atomic_store_explicit(&block->max_row, row, memory_order_relaxed);
+    }
+    list->n++;
+    atomic_store_explicit(&block->n, i + 1, memory_order_release);
+}
+
+uint32_t rvw_block_visible(const rvw_tail_t *tail, const rvw_block_t *block, uint64_t lsn) {
+    uint32_t n = atomic_load_explicit(&block->n, memory_order_acquire), low = 0;
+    if (lsn <= tail->after || n == 0) {
+        return 0;
+    }
+    uint64_t limit = lsn - tail->after;
+    if (block->lsn[n - 1] <= limit) {
+        return n;
+    }
+    while (low < n) {
+        uint32_t middle = low + (n - low) / 2;
+        if (block->lsn[middle] <= limit) {
+            low = middle + 1;
+        } else {
+            n = middle;
+        }
+    }
+    return low;
+}
+
+/* Segment s holds 64 << s keys. */
+static uint32_t segment_of(uint32_t k, uint32_t *ret_at) {
+    uint32_t s = 31u - (uint32_t)__builtin_clz(k / KEY_SEGMENT + 1);
+    *ret_at = k - KEY_SEGMENT * ((1u << s) - 1);
+    return s;
+}
+
+bool rvw_tail_add_key(rvw_tail_t *tail, rvw_new_keys_t *keys, rv_str_t key) {
+    uint32_t at, s = segment_of(keys->n, &at);
+    if (s >= RVW_KEY_SEGMENTS) {
+        return false;
+    }
+    if (!keys->segments[s]) {
+        keys->segments[s] = take(tail, ((size_t)KEY_SEGMENT << s) * sizeof(rv_str_t));
+        if (!keys->segments[s]) {
+            return false;
+        }
+    }
+    keys->segments[s][at] = key;
+    keys->n++;
+    account(tail, sizeof(rv_str_t));
+    return true;
+}
+
+rv_str_t rvw_new_key(const rvw_new_keys_t *keys, uint32_t k) {
+    uint32_t at, s = segment_of(k, &at);
+    return keys->segments[s][at];
+}
+
+bool rvw_list_newest(const rvw_list_t *list, uint32_t row, const rvw_block_t **ret_block, uint32_t *ret_i) {
+    if (row >= list->n_newest || list->newest[row] == 0) {
+        return false;
+    }
+    uint32_t k = list->newest[row] - 1;
+    const rvw_block_t *block = atomic_load_explicit(&list->first, memory_order_relaxed);
+    while (k >= block->first + atomic_load_explicit(&block->n, memory_order_relaxed)) {
+        block = atomic_load_explicit(&block->next, memory_order_relaxed);
+    }
+    *ret_block = block;
+    *ret_i = k - block->first;
+    return true;
+}
+
+bool rvw_list_note(rvw_tail_t *tail, rvw_list_t *list, uint32_t row) {
+    if (row >= list->n_newest) {
+        uint32_t cap = list->n_newest ? list->n_newest : 16;
+        while (cap <= row) {
+            cap *= 2;
+        }
+        uint32_t *grown = realloc(list->newest, cap * sizeof *grown);
+        if (!grown) {
+            return false;
+        }
+        memset(grown + list->n_newest, 0, (cap - list->n_newest) * sizeof *grown);
+        account(tail, (cap - list->n_newest) * sizeof *grown);
+        list->newest = grown;
+        list->n_newest = cap;
+    }
+    list->newest[row] = list->n;
+    return true;
+}
+
+bool rvw_seen_reserve(rvw_tail_t *tail, uint32_t more) {
+    rvw_seen_t *seen = &tail->seen;
+    uint32_t cap = seen->slots ? seen->mask + 1 : 64;
+    if (seen->slots && (uint64_t)2 * (seen->n + more) <= cap) {
+        return true;
+    }
+    while (cap < (uint64_t)2 * (seen->n + more)) {
+        cap *= 2;
+    }
+    rvw_place_in_tail_t *fresh = calloc(cap, sizeof *fresh);
+    if (!fresh) {
+        return false;
+    }
+    for (uint32_t k = 0; seen->slots && k <= seen->mask; k++) {
+        if (seen->slots[k].block) {
+            uint32_t at = seen->slots[k].tag & (cap - 1);
+            while (fresh[at].block) {
+                at = (at + 1) & (cap - 1);
+            }
+            fresh[at] = seen->slots[k];
+        }
+    }
+    account(tail, (cap - (seen->slots ? seen->mask + 1 : 0)) * sizeof *fresh);
+    free(seen->slots);
+    seen->slots = fresh;
+    seen->mask = cap - 1;
+    return true;
+}
+
+void rvw_seen_add(rvw_tail_t *tail, uint32_t tag, const rvw_block_t *block, uint32_t i) {
+    rvw_seen_t *seen = &tail->seen;
+    uint32_t at = tag & seen->mask;
+    while (seen->slots[at].block) {
+        at = (at + 1) & seen->mask;
+    }
+    seen->slots[at] = (rvw_place_in_tail_t){block, i, tag};
+    seen->n++;
+}
