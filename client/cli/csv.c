@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BUFFER (4u << 20)
+#define LEAST_BUFFER (16u << 10)
+#define MOST_BUFFER (4u << 20) /* several times the longest record */
 
 enum { ORDINARY, COMMA, QUOTE, RETURN, NEWLINE, NUL };
 static const unsigned char CLASS[256] = {[','] = COMMA, ['"'] = QUOTE, ['\r'] = RETURN, ['\n'] = NEWLINE, [0] = NUL};
@@ -18,8 +19,8 @@ struct rv_csv {
     rv_csv_read_fn read;
     void *context;
     char *buffer, *scratch;
-    size_t at, have, scratch_used;
-    bool ended, begun;
+    size_t at, have, cap, scratch_used;
+    bool ended, begun, full;
     uint64_t offset, line; /* of buffer[at] */
     rv_csv_field_t fields[RV_CSV_MAX_FIELDS];
 };
@@ -33,9 +34,9 @@ rv_csv_t *rv_csv_new(rv_csv_read_fn read, void *context, uint64_t offset, uint64
     csv->offset = offset;
     csv->line = line;
     csv->begun = offset > 0;
-    csv->buffer = malloc(BUFFER);
-    csv->scratch = malloc(RV_CSV_MAX_RECORD);
-    if (!csv->buffer || !csv->scratch)
+    csv->cap = LEAST_BUFFER;
+    csv->buffer = malloc(csv->cap);
+    if (!csv->buffer)
         rv_csv_destroy(&csv);
     return csv;
 }
@@ -56,12 +57,27 @@ static rv_status_t fill(rv_csv_t *csv, rv_error_t *err) {
         csv->have -= csv->at;
         csv->at = 0;
     }
-    long n = csv->read(csv->context, csv->buffer + csv->have, BUFFER - csv->have);
+    if ((csv->full || csv->have > csv->cap / 2) && csv->cap < MOST_BUFFER) { /* long records, or a fast source */
+        char *buffer = realloc(csv->buffer, csv->cap * 4);
+        if (!buffer)
+            return rv_fail_memory(err, "a record");
+        csv->buffer = buffer;
+        csv->cap *= 4;
+    }
+    long n = csv->read(csv->context, csv->buffer + csv->have, csv->cap - csv->have);
     if (n < 0)
         return rv_fail_as(err, RV_UNKNOWN, RV_REASON_NONE, "the input cannot be read: %s", strerror((int)-n));
     csv->ended = n == 0;
     csv->have += (size_t)n;
+    csv->full = csv->have == csv->cap;
     return RV_OK;
+}
+
+/* The scratch has room for a whole record, so that what lies in it never moves. */
+static bool need_scratch(rv_csv_t *csv) {
+    if (!csv->scratch)
+        csv->scratch = malloc(RV_CSV_MAX_RECORD);
+    return csv->scratch != NULL;
 }
 
 /* What a scan came to. */
@@ -116,6 +132,8 @@ static scan_t scan_quoted(rv_csv_t *csv, const char *p, size_t n, size_t *at, rv
     field->quoted = true;
     field->p = p + start;
     field->n = (uint32_t)(i - start);
+    if (doubled && !need_scratch(csv))
+        return broken("there is no memory for the record");
     if (doubled)
         field->p = undoubled(csv, p + start, i - start, &field->n);
     *at = i + 1;
@@ -218,6 +236,8 @@ static rv_status_t take_line(rv_csv_t *csv, const char *problem, rv_csv_record_t
             return status;
     }
     /* longer than a record may be: its beginning is kept in the scratch, the rest goes */
+    if (!need_scratch(csv))
+        return rv_fail_memory(err, "a record");
     memcpy(csv->scratch, ret->raw, ret->raw_n);
     ret->raw = csv->scratch;
     rv_status_t status = skip_line(csv, err);

@@ -197,9 +197,7 @@ static const char *refuse_measure(expr_word_t word, rv_type_t type) {
     bool number = rv_expr_is_number(type) || type == RV_DURATION, time = type == RV_TIME || type == RV_DATE;
     if (word == WORD_SUM || word == WORD_AVG)
         return number ? NULL : "numbers or durations";
-    if (word == WORD_QUANTILE)
-        return number || time ? NULL : "numbers, durations, times or dates";
-    if (word == WORD_MIN || word == WORD_MAX)
+    if (word == WORD_MIN || word == WORD_MAX || word == WORD_QUANTILE)
         return number || time || type == RV_STRING ? NULL : "values that have an order";
     return type == RV_SET ? "single values" : NULL;
 }

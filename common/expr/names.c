@@ -80,11 +80,11 @@ static uint32_t emit_attribute(rv_builder_t *b, const expr_scope_t *scope, expr_
     bool company = op == EXPR_OP(COMPANY_ATTRIBUTE);
     if (scope->past) {
         rv_str_t name = {attribute->name, (uint32_t)strlen(attribute->name)};
-        rv_expr_fail(&b->report, RV_REASON_FEATURE, place,
-                     "the attribute '%s%s' has no history, so its value at another instant is not known (history of "
-                     "attributes is not built yet): leave it out of what stands before 'at'",
-                     company ? "company." : "", rv_expr_quote(name).text);
-        return EXPR_NONE;
+        return EXPR_FAIL(
+            b, place,
+            "the attribute '%s%s' keeps no history, so its value at another instant is not known: leave it "
+            "out of what stands before 'at'",
+            company ? "company." : "", rv_expr_quote(name).text);
     }
     const rv_attribute_t *base = company ? rv_catalog_company_attributes(b->catalog, &n) : first;
     size_t position = (size_t)(attribute - base) + (company ? contacts : 0);

@@ -134,7 +134,7 @@ static bool list_constants(rv_builder_t *b, const expr_list_t *list, const expr_
 /* Values of a list for args[0] = *x, both brought to one kind; false after a failure. */
 static bool list_values(rv_builder_t *b, const expr_list_t *list, uint32_t *x, expr_values_t *ret,
                         const expr_constant_t **ret_constants) {
-    size_t n;
+    size_t n = 0;
     rv_type_t kind = RV_STRING, type = rv_expr_type(b, *x);
     bool times = false;
     expr_parameter_t *parameter;

@@ -184,15 +184,15 @@ class Cluster:
         return self.cli("import", what, self.write(f"{what}-{random.randrange(1 << 30)}.csv", content), *args)
 
     def members(self):
-        """name -> process id of the members that run."""
+        """name -> process id of the daemons that run on this cluster's data."""
         found = {}
-        for path in self.data.glob("*/pid"):
+        for pid in self.processes():
             try:
-                pid = int(path.read_text().split()[0])
-            except (OSError, ValueError, IndexError):
+                args = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            except OSError:
                 continue
-            if alive(pid) and self.owns(pid):
-                found[path.parent.name] = pid
+            if b"--data" in args and os.path.basename(args[0]).startswith((b"reveille-coordinator", b"reveille-worker")):
+                found[os.path.basename(args[args.index(b"--data") + 1]).decode()] = pid
         return found
 
     def owns(self, pid):

@@ -22,4 +22,4 @@ class PythonClient(harness.TestCase):
         self.assertEqual(second.stdout, "appended 3 events\ncounted 2 contacts\n", second.stderr)
         self.assertNotEqual(wrong.returncode, 0)
         self.assertIn("did you mean 'country'?", wrong.stderr)
-        self.assertEqual(c.count("sum(value of purchase) = 39.98 and contact = 'python-1'"), 1)
+        self.assertEqual(c.count("sum(value of purchase) = 59.97 and contact = 'python-1'"), 1)

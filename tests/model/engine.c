@@ -97,6 +97,12 @@ static rv_status_t check_workers(const rvm_engine_t *engine, rv_error_t *err) {
     return RV_OK;
 }
 
+static void narrate(const rvm_engine_t *engine, const char *what, int partition) {
+    if (engine->layout.narrate) {
+        printf("  %s %d\n", what, partition);
+    }
+}
+
 // ---- upkeep -------------------------------------------------------------------------------------------------------
 
 static rv_status_t trim(rvm_engine_t *engine, int partition, rv_error_t *err) {
@@ -108,6 +114,11 @@ static rv_status_t trim(rvm_engine_t *engine, int partition, rv_error_t *err) {
 static rv_status_t keep(rvm_engine_t *engine, rvm_dice_t *dice, rv_error_t *err) {
     rvw_partition_t *partition = rvm_partition(engine, rvm_dice_below(dice, engine->layout.partitions));
     int action = rvm_dice_below(dice, 10);
+    narrate(engine,
+            action < 6   ? "flush"
+            : action < 9 ? "merge"
+                         : "compact",
+            (int)rvw_partition_get_identity(partition)->partition);
     if (action < 6) {
         return rvw_partition_flush(partition, err);
     }
@@ -117,6 +128,7 @@ static rv_status_t keep(rvm_engine_t *engine, rvm_dice_t *dice, rv_error_t *err)
 
 rv_status_t rvm_engine_upkeep(rvm_engine_t *engine, bool deep, rv_error_t *err) {
     rv_status_t status = RV_OK;
+    narrate(engine, deep ? "flush, merge, compact, partitions" : "flush, partitions", engine->layout.partitions);
     for (int p = 0; status == RV_OK && !engine->running && p < engine->layout.partitions; p++) {
         rvw_partition_t *partition = rvm_partition(engine, p);
         status = rvw_partition_flush(partition, err);
@@ -194,6 +206,7 @@ static void close_workers(rvm_engine_t *engine) {
 // As after a crash: nothing is flushed, the log has everything.
 static rv_status_t open_again(rvm_engine_t *engine, rv_error_t *err) {
     stop_keeper(engine);
+    narrate(engine, "open again, workers", engine->layout.workers);
     close_workers(engine);
     rv_status_t status = open_workers(engine, err);
     if (status == RV_OK) {
@@ -215,6 +228,7 @@ rv_status_t rvm_engine_disturb(rvm_engine_t *engine, rv_error_t *err) {
         return engine->running ? RV_OK : keep(engine, dice, err);
     }
     if (action < 35) {
+        narrate(engine, "repeat, of writes", engine->n_writes);
         return rvm_engine_repeat(engine, err);
     }
     if (action < 45) {

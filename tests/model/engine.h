@@ -31,7 +31,8 @@ enum { RVM_MAX_WORKERS = 3, RVM_MAX_PARTITIONS = 7 };
 typedef struct rvm_layout {
     int workers, partitions;
     uint32_t chunk_rows;
-    bool keeper; // a second thread flushes, merges and compacts
+    bool keeper;  // a second thread flushes, merges and compacts
+    bool narrate; // prints what is disturbed
 } rvm_layout_t;
 
 rvm_layout_t rvm_layout_random(rvm_dice_t *dice);

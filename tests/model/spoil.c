@@ -213,9 +213,10 @@ static const char *spoil_text(rvm_arena_t *arena, rvm_dice_t *dice, const char *
     }
 }
 
-// A text of nothing but blanks is as good as none to the engine, where it may be left out.
+// A text of nothing but blanks and a comment is as good as none to the engine, where it may be left out.
 static bool is_blank(const char *text) {
-    return text[strspn(text, " ")] == 0;
+    text += strspn(text, " ");
+    return *text == 0 || strcmp(text, "--") == 0 || strncmp(text, "-- ", 3) == 0;
 }
 
 rvm_query_t rvm_query_spoil(rvm_arena_t *arena, rvm_dice_t *dice, const rvm_query_t *query) {

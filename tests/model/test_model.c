@@ -38,6 +38,7 @@ typedef struct world {
     rvm_layout_t layout;
     rvm_dice_t dice;
     rvm_data_t *live; // what the model has after the operations so far
+    int moment;       // operations that the views at hand contain
     const settings_t *settings;
     tally_t *tally;
 } world_t;
@@ -45,9 +46,10 @@ typedef struct world {
 // ---- failure ------------------------------------------------------------------------------------------------------
 
 static void headline(const world_t *w, const char *what) {
-    printf("\nMISMATCH seed %llu: %s\n  layout: %d workers, %d partitions, chunks of %u rows%s\n",
-           (unsigned long long)w->one->seed, what, w->layout.workers, w->layout.partitions, w->layout.chunk_rows,
-           w->layout.keeper ? ", a second thread" : "");
+    printf("\nMISMATCH seed %llu: %s\n  after %d of %d operations; layout: %d workers, %d partitions, chunks of %u "
+           "rows%s\n",
+           (unsigned long long)w->one->seed, what, w->moment, w->one->n_ops, w->layout.workers, w->layout.partitions,
+           w->layout.chunk_rows, w->layout.keeper ? ", a second thread" : "");
     w->tally->mismatches++;
 }
 
@@ -275,6 +277,10 @@ static void run_world(world_t *w) {
     bool ok = true, holds = false;
     rv_error_t err = {0};
     for (int i = 0; ok && i < one->n_ops; i++) {
+        w->moment = i;
+        if (w->settings->print) {
+            printf("operation %d\n", i);
+        }
         ok = apply(w, i);
         if (ok && rvm_engine_disturb(w->engine, &err) != RV_OK) {
             report_error(w, "upkeep fails", &err);
@@ -284,12 +290,15 @@ static void run_world(world_t *w) {
             ok = holds = look(w, &early);
         }
     }
+    w->moment = one->n_ops;
     if (ok && look(w, &now)) {
         ask_all(w, &now, w->live, 2);
         rvm_engine_forget(w->engine, &now);
     }
     if (ok && holds) {
+        w->moment = keep + 1;
         ask_all(w, &early, data_after(one, keep + 1), 0);
+        w->moment = one->n_ops;
     }
     if (holds) {
         rvm_engine_forget(w->engine, &early);
@@ -305,6 +314,7 @@ static void run_seed(uint64_t seed, const settings_t *settings, const char *dir,
     rv_error_t err = {0};
     w.layout = rvm_layout_random(&w.dice);
     w.layout.keeper = w.layout.keeper || settings->threads;
+    w.layout.narrate = settings->print;
     w.live = rvm_data_new(w.one->arena, &w.one->schema);
     tally->seed = seed;
     if (settings->print) {

@@ -1,4 +1,5 @@
-/* store_model.h: what a partition must hold, as plain arrays; random writes; and the comparison with a view. Used by store_world. */
+/* store_model.h: what a partition must hold, as plain arrays; random writes; and the comparison with a view. Used by
+ * store_world. */
 #ifndef REVEILLE_TESTS_STORE_MODEL_H
 #define REVEILLE_TESTS_STORE_MODEL_H
 
@@ -6,8 +7,8 @@
 #include <stdint.h>
 
 #include "reveille/arena.h"
-#include "store/view.h"
 #include "reveille/v1/worker.pb-c.h"
+#include "store/view.h"
 
 #define MODEL_ATTRIBUTES 8u /* of contacts: country, age, ltv, interests, company, weight, seen, member */
 #define MODEL_COMPANY_ATTRIBUTES 2u
@@ -51,16 +52,24 @@ typedef struct {
 } model_result_t;
 
 /* A random write. */
-typedef enum { STEP_CONTACTS, STEP_COMPANIES, STEP_EVENTS, STEP_DELETE, STEP_DELETE_SOURCE, STEP_DELETE_IMPORT, STEP_ERASE } step_kind_t;
+typedef enum {
+    STEP_CONTACTS,
+    STEP_COMPANIES,
+    STEP_EVENTS,
+    STEP_DELETE,
+    STEP_DELETE_SOURCE,
+    STEP_DELETE_IMPORT,
+    STEP_ERASE
+} step_kind_t;
 typedef struct {
     step_kind_t kind;
     uint32_t n;
     bool replace, coded, versions;
     uint64_t import_id;
     char source[16];
-    model_row_t *rows;                /* contacts, companies, erasures */
-    bool (*unset)[MODEL_ATTRIBUTES];  /* by row */
-    bool named[MODEL_ATTRIBUTES];     /* columns that the batch has */
+    model_row_t *rows;               /* contacts, companies, erasures */
+    bool (*unset)[MODEL_ATTRIBUTES]; /* by row */
+    bool named[MODEL_ATTRIBUTES];    /* columns that the batch has */
     model_event_t *events;
 } step_t;
 

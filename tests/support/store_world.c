@@ -1,5 +1,5 @@
-/* store_world.c: see store_world.h. The arrays are searched from end to end on purpose: nothing here is clever enough to be wrong in the
- * way that the store might be. */
+/* store_world.c: see store_world.h. The arrays are searched from end to end on purpose: nothing here is clever enough
+ * to be wrong in the way that the store might be. */
 #include "store_world.h"
 
 #include <dirent.h>

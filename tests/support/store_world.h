@@ -1,7 +1,8 @@
 /* store_world.h: a partition and its log beside plain arrays that say what must be in them.
  *
- * Every step makes a random write, logs it, applies it to the partition and to the arrays, and compares what both say it did. A check
- * compares all that a view shows with the arrays. Held views keep a copy of the arrays as they were. cmocka assertions fail the test. */
+ * Every step makes a random write, logs it, applies it to the partition and to the arrays, and compares what both say
+ * it did. A check compares all that a view shows with the arrays. Held views keep a copy of the arrays as they were.
+ * cmocka assertions fail the test. */
 #ifndef REVEILLE_TESTS_STORE_WORLD_H
 #define REVEILLE_TESTS_STORE_WORLD_H
 

@@ -18,7 +18,7 @@ typedef struct {
     void *context, *socket;
     char endpoint[64];
     pthread_t thread;
-    unsigned credits, cancels, kinds[6];
+    unsigned kinds[6];
 } server_t;
 
 typedef struct {
@@ -89,6 +89,8 @@ static void *serve(void *context) {
     received_t stream;
     while (receive(server, &got) && strcmp(got.method, "stop") != 0) {
         server->kinds[got.kind]++;
+        if (got.kind == REVEILLE__V1__KIND__KIND_CANCEL)
+            continue;
         if (got.kind == REVEILLE__V1__KIND__KIND_CREDIT)
             credit += got.seq;
         else if (strcmp(got.method, "echo") == 0) {

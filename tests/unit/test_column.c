@@ -36,7 +36,8 @@ static void codes_of_every_width_count_units_from_the_base(void **state) {
     c.width = 4;
     c.codes = four;
     assert_int_equal(rvw_column_int(&c, 1), 4000000000010ll);
-    c = (rvw_column_t){.type = RV_INT, .encoding = RVW_FOR, .width = 8, .n = 2, .base = INT64_MIN, .unit = 1, .codes = eight};
+    c = (rvw_column_t){
+        .type = RV_INT, .encoding = RVW_FOR, .width = 8, .n = 2, .base = INT64_MIN, .unit = 1, .codes = eight};
     assert_int_equal(rvw_column_int(&c, 0), INT64_MIN);
     assert_int_equal(rvw_column_int(&c, 1), INT64_MAX);
     c.width = 0;
@@ -48,7 +49,8 @@ static void a_numbered_string_is_its_prefix_and_number(void **state) {
     const uint8_t prefixes[] = {1, 0, 1};
     const uint16_t numbers[] = {0, 7, 65535};
     const uint32_t offsets[] = {0, 1, 4};
-    rvw_column_t c = {.type = RV_STRING, .encoding = RVW_NUMBERED, .width = 2, .width2 = 1, .n = 3, .base = 5, .unit = 1};
+    rvw_column_t c = {
+        .type = RV_STRING, .encoding = RVW_NUMBERED, .width = 2, .width2 = 1, .n = 3, .base = 5, .unit = 1};
     c.codes = numbers;
     c.codes2 = prefixes;
     c.dict_n = 2;

@@ -1,4 +1,5 @@
-/* Pieces: every encoding there and back at tiny and odd sizes, the encodings that are chosen, and bytes that are not to be trusted. */
+/* Pieces: every encoding there and back at tiny and odd sizes, the encodings that are chosen, and bytes that are not to
+ * be trusted. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -89,7 +90,8 @@ static void integers_come_back_whatever_their_range(void **state) {
                 uint32_t gaps = below(3);
                 for (uint32_t i = 0; i < sizes[k]; i++) {
                     uint64_t code = ((uint64_t)below(UINT32_MAX) << 32 | below(UINT32_MAX)) % ranges[r];
-                    rv_value_t v = {.present = gaps == 0 || (gaps == 1 && below(2)), .i = (int64_t)(code - ranges[r] / 2)};
+                    rv_value_t v = {.present = gaps == 0 || (gaps == 1 && below(2)),
+                                    .i = (int64_t)(code - ranges[r] / 2)};
                     v.wide = v.i;
                     assert_true(rvw_plain_set(&plain, i, &v));
                 }
@@ -135,7 +137,8 @@ static int text_column(uint32_t n, unsigned gaps, int (*make)(uint32_t i, char *
     for (uint32_t i = 0; i < n; i++) {
         char text[2000];
         int length = make(i, text);
-        rv_value_t v = {.present = gaps == 0 || below(gaps) > 0, .s = {rv_arena_strndup(&arena, text, (size_t)length), 0}};
+        rv_value_t v = {.present = gaps == 0 || below(gaps) > 0,
+                        .s = {rv_arena_strndup(&arena, text, (size_t)length), 0}};
         v.s.n = (uint32_t)length;
         assert_true(rvw_plain_set(&plain, i, &v));
     }
@@ -168,8 +171,9 @@ static int empty(uint32_t i, char *out) {
     return 0;
 }
 static int odd(uint32_t i, char *out) {
-    static const char *const texts[] = {"", "0", "00", "007", "a", "9", "999999999999999999", "1000000000000000000",
-                                        "x18446744073709551615", "x0", "0x", "\xc3\xa9", "a0b1"};
+    static const char *const texts[] = {
+        "",   "0",  "00",       "007", "a", "9", "999999999999999999", "1000000000000000000", "x18446744073709551615",
+        "x0", "0x", "\xc3\xa9", "a0b1"};
     return sprintf(out, "%s", texts[(i + below(3)) % 13]);
 }
 static int long_prefix(uint32_t i, char *out) {
@@ -291,8 +295,8 @@ static const rvw_place_t run_place = {RVW_EVENTS, 3, 0, 12, 1};
 static uint8_t *write_events(made_t *made, size_t *ret_n, void **ret_free) {
     const uint8_t *bytes;
     rv_error_t err;
-    assert_int_equal(rvw_piece_write_events(made->builder, &run_place, &made->events, &made->scratch, &bytes, ret_n, &err),
-                     RV_OK);
+    assert_int_equal(
+        rvw_piece_write_events(made->builder, &run_place, &made->events, &made->scratch, &bytes, ret_n, &err), RV_OK);
     return aligned_copy(bytes, *ret_n, ret_free);
 }
 

@@ -62,7 +62,8 @@ static rvc_cluster_t *fresh(uint32_t partitions) {
 static rvc_cluster_t *known(uint32_t partitions) {
     rvc_placement_t map[64] = {0};
     for (uint32_t p = 0; p < partitions; p++)
-        map[p] = (rvc_placement_t){.worker = {'w', 'o', 'r', 'k', 'e', 'r', '-', p % 2 ? '2' : '1'}, .epoch = 1, .created = true};
+        map[p] = (rvc_placement_t){
+            .worker = {'w', 'o', 'r', 'k', 'e', 'r', '-', p % 2 ? '2' : '1'}, .epoch = 1, .created = true};
     return rvc_cluster_new(ID, partitions, map, 0);
 }
 
@@ -97,9 +98,12 @@ static void a_worker_is_refused_when_it_is_not_ours(void **state) {
         size_t id_n;
         uint64_t incarnation;
         rv_reason_t reason;
-    } cases[] = {{"worker-1", OTHER, 16, 9, RV_REASON_FOREIGN}, {"worker-1", ID, 15, 9, RV_REASON_FOREIGN},
-                 {"", NULL, 0, 9, RV_REASON_FIELD},             {"a/b", NULL, 0, 9, RV_REASON_FIELD},
-                 {"a worker", NULL, 0, 9, RV_REASON_FIELD},     {"worker-1", ID, 16, 4, RV_REASON_FOREIGN},
+    } cases[] = {{"worker-1", OTHER, 16, 9, RV_REASON_FOREIGN},
+                 {"worker-1", ID, 15, 9, RV_REASON_FOREIGN},
+                 {"", NULL, 0, 9, RV_REASON_FIELD},
+                 {"a/b", NULL, 0, 9, RV_REASON_FIELD},
+                 {"a worker", NULL, 0, 9, RV_REASON_FIELD},
+                 {"worker-1", ID, 16, 4, RV_REASON_FOREIGN},
                  {"worker-1", ID, 16, 5, RV_REASON_NONE}};
     rvc_cluster_t *cluster = fresh(2);
     rvc_registration_t registration;

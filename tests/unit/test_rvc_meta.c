@@ -113,7 +113,8 @@ static void imports_are_kept_in_order_and_forgotten(void **state) {
     (void)state;
     rvc_meta_t *meta = open_meta();
     for (uint64_t id = 300; id > 0; id -= 100) {
-        rvc_import_record_t record = {.id = id, .what = RVC_IMPORT_EVENTS, .offset = id * 10, .fingerprint_n = 2, .finished = true};
+        rvc_import_record_t record = {
+            .id = id, .what = RVC_IMPORT_EVENTS, .offset = id * 10, .fingerprint_n = 2, .finished = true};
         strcpy(record.name, "events.csv");
         memcpy(record.fingerprint, "ab", 2);
         assert_int_equal(rvc_meta_save_import(meta, &record, NULL), RV_OK);

@@ -44,7 +44,7 @@ static rv_status_t read_value(const rvw_column_t *column, uint32_t i, const rv_a
         ret->wide = rvw_column_int(column, i);
     else if (from_int && as->type == RV_DOUBLE)
         ret->d = (double)rvw_column_int(column, i);
-    if (rvw_lane_of(as->type) != RVW_KIND_STRING || from_int)
+    if (rvw_kind_of(as->type) != RVW_KIND_STRING || from_int)
         return RV_OK;
     char *copy = rv_arena_strndup(arena, ret->s.p, ret->s.n);
     if (!copy)
@@ -298,7 +298,7 @@ rv_status_t rvw_history(const rvw_view_t *view, const rv_catalog_t *catalog,
                         const Reveille__V1__HistoryRequest *request, rv_arena_t *arena, uint64_t *cursor,
                         Reveille__V1__HistoryResponse **ret, bool *ret_last, rv_error_t *err) {
     uint32_t row;
-    size_t n;
+    size_t n = 0;
     history_t h = {0};
     if (!rvw_view_find(view, request->key, strlen(request->key), &row))
         return rv_fail(err, RV_REASON_MISSING, "there is no such contact");

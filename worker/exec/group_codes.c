@@ -101,7 +101,7 @@ static void words_of(const rvw_vec_t *v, uint32_t i, uint64_t *a, uint64_t *b) {
 
 static rv_status_t column_codes(rvw_chunk_t *t, table_t *table, const rvw_vec_t *v, uint32_t n, uint32_t *out,
                                 rv_error_t *err) {
-    uint64_t a, b, last_a = 0, last_b = 0;
+    uint64_t a = 0, b = 0, last_a = 0, last_b = 0;
     uint32_t last = 0;
     for (uint32_t i = 0; i < (v->constant ? 1u : n); i++) {
         if (v->present && !v->present[i]) {

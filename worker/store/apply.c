@@ -1,8 +1,9 @@
 /* apply.c: a logged write becomes visible.
  *
- * The writer fills the tail, remembers the write's identity, and then moves the watermark under the seam lock: the next view shows all of the write, views
- * before it nothing. A deletion of events has no form in the tail: it flushes, rewrites the runs, and moves base and watermark together. What a write
- * does depends on the writes before it alone. An error leaves the partition out of service, because half a write may be in the tail. */
+ * The writer fills the tail, remembers the write's identity, and then moves the watermark under the seam lock: the next
+ * view shows all of the write, views before it nothing. A deletion of events has no form in the tail: it flushes,
+ * rewrites the runs, and moves base and watermark together. What a write does depends on the writes before it alone. An
+ * error leaves the partition out of service, because half a write may be in the tail. */
 #include "apply.h"
 
 #include <stdlib.h>
@@ -114,9 +115,8 @@ rv_status_t rvw_apply_contact_delete(rvw_apply_t *apply, const Reveille__V1__Str
     }
     for (uint32_t i = 0; i < keys.n; i++) {
         uint32_t row = RVW_NO_ROW;
-        rv_status_t status = apply->known ? RV_OK
-                                          : rvw_writer_find(apply->p, RVW_CONTACTS, rvw_strings_get(&keys, i), &row,
-                                                            apply->err);
+        rv_status_t status =
+            apply->known ? RV_OK : rvw_writer_find(apply->p, RVW_CONTACTS, rvw_strings_get(&keys, i), &row, apply->err);
         if (status) {
             return status;
         }
@@ -157,8 +157,8 @@ rv_status_t rvw_partition_check(rvw_partition_t *p, const Reveille__V1__Partitio
         rvw_memory_t memory;
         pthread_mutex_lock(&p->apply);
         memory_of(p, &memory);
-        status = rvw_memory_check(&memory, write->identity->producer.data, write->identity->sequence, content_hash, &known,
-                                  err);
+        status = rvw_memory_check(&memory, write->identity->producer.data, write->identity->sequence, content_hash,
+                                  &known, err);
         pthread_mutex_unlock(&p->apply);
     }
     if (status) {
@@ -166,7 +166,8 @@ rv_status_t rvw_partition_check(rvw_partition_t *p, const Reveille__V1__Partitio
     }
     double used = (double)atomic_load(&p->used_bytes) + (double)rvw_partition_tail_bytes(p);
     if (!known && needs_room(write) && used > FULL * (double)atomic_load(&p->map_bytes)) {
-        return rv_fail(err, RV_REASON_QUOTA, "partition %u is full to 90 %% of its map: delete or compact before writing",
+        return rv_fail(err, RV_REASON_QUOTA,
+                       "partition %u is full to 90 %% of its map: delete or compact before writing",
                        p->identity.partition);
     }
     *ret_known = known;
@@ -220,9 +221,8 @@ static rv_status_t apply_delete(rvw_apply_t *apply, uint64_t content_hash) {
     rvw_partition_t *p = apply->p;
     const Reveille__V1__EventDelete *delete = apply->write->event_delete;
     if (apply->known) {
-        apply->result->duplicates += delete->selector_case == REVEILLE__V1__EVENT_DELETE__SELECTOR_BATCH
-                                         ? delete->batch->n_contacts
-                                         : 0;
+        apply->result->duplicates +=
+            delete->selector_case == REVEILLE__V1__EVENT_DELETE__SELECTOR_BATCH ? delete->batch->n_contacts : 0;
         return RV_OK;
     }
     pthread_mutex_lock(&p->maintenance);
@@ -244,9 +244,9 @@ static rv_status_t apply_delete(rvw_apply_t *apply, uint64_t content_hash) {
     return status;
 }
 
-rv_status_t rvw_partition_apply(rvw_partition_t *p, const rv_catalog_t *catalog, const Reveille__V1__PartitionWrite *write,
-                                uint64_t lsn, uint64_t content_hash, bool known, rv_arena_t *arena, rvw_result_t *ret,
-                                rv_error_t *err) {
+rv_status_t rvw_partition_apply(rvw_partition_t *p, const rv_catalog_t *catalog,
+                                const Reveille__V1__PartitionWrite *write, uint64_t lsn, uint64_t content_hash,
+                                bool known, rv_arena_t *arena, rvw_result_t *ret, rv_error_t *err) {
     rv_error_t inner = {0};
     *ret = (rvw_result_t){0};
     (void)catalog; /* a write carries its types: what it does must not depend on what the schema became since */
@@ -254,7 +254,8 @@ rv_status_t rvw_partition_apply(rvw_partition_t *p, const rv_catalog_t *catalog,
     if (status) {
         return status;
     }
-    rvw_apply_t apply = {.p = p, .write = write, .lsn = lsn, .known = known, .arena = arena, .result = ret, .err = &inner};
+    rvw_apply_t apply = {
+        .p = p, .write = write, .lsn = lsn, .known = known, .arena = arena, .result = ret, .err = &inner};
     if (!known && lsn <= rvw_partition_lsn(p)) {
         return rv_fail(err, RV_REASON_BUG, "write %llu comes after %llu", (unsigned long long)lsn,
                        (unsigned long long)rvw_partition_lsn(p));

@@ -1,4 +1,5 @@
-/* apply.h: one write on its way into the tail; shared by the files that apply the kinds of writes. Under the apply lock. */
+/* apply.h: one write on its way into the tail; shared by the files that apply the kinds of writes. Under the apply
+ * lock. */
 #ifndef REVEILLE_WORKER_APPLY_H
 #define REVEILLE_WORKER_APPLY_H
 
@@ -22,8 +23,8 @@ rv_status_t rvw_apply_companies(rvw_apply_t *apply, const Reveille__V1__CompanyB
 rv_status_t rvw_apply_events(rvw_apply_t *apply, const Reveille__V1__EventBatch *batch);
 rv_status_t rvw_apply_contact_delete(rvw_apply_t *apply, const Reveille__V1__StringColumn *keys);
 
-/* Under maintenance, not under apply: removes stored events; nothing of them is in a tail. *ret_n: how many. The new base is published
- * together with the write's LSN. */
+/* Under maintenance, not under apply: removes stored events; nothing of them is in a tail. *ret_n: how many. The new
+ * base is published together with the write's LSN. */
 rv_status_t rvw_delete_events(rvw_partition_t *partition, const Reveille__V1__EventDelete *delete, uint64_t lsn,
                               rv_arena_t *arena, uint64_t *ret_n, rv_error_t *err);
 

@@ -1,8 +1,9 @@
 /* apply_entities.c: contacts and companies into the tail.
  *
- * Rows first (found or created), then column by column a patch for every value that differs from the one that the row has now: the newest patch of the
- * active tail, of the frozen one, or the base's. So a repeated import leaves no trace, and a row counts as applied when it is new or something in it changed.
- * Within a batch later rows win, because each column is walked in the order of rows. Errors: memory, DATA_LOSS of a base column. */
+ * Rows first (found or created), then column by column a patch for every value that differs from the one that the row
+ * has now: the newest patch of the active tail, of the frozen one, or the base's. So a repeated import leaves no trace,
+ * and a row counts as applied when it is new or something in it changed. Within a batch later rows win, because each
+ * column is walked in the order of rows. Errors: memory, DATA_LOSS of a base column. */
 #include <string.h>
 
 #include "apply.h"
@@ -45,8 +46,8 @@ static rv_status_t current(const batch_t *batch, const place_t *place, uint32_t 
         has_scale = block->cells[0].shape.scale;
     } else {
         const rvw_column_t *column;
-        rv_status_t status = rvw_sight_part(&sight, batch->table, place->id, place->chunk, at, &column, &first,
-                                            batch->apply->err);
+        rv_status_t status =
+            rvw_sight_part(&sight, batch->table, place->id, place->chunk, at, &column, &first, batch->apply->err);
         if (status) {
             return status;
         }
@@ -187,7 +188,8 @@ static rv_status_t clear_others(const batch_t *batch, const Reveille__V1__Entity
     rvw_sight_t sight;
     uint32_t *ids, n;
     rvw_writer_sight(batch->apply->p, &sight);
-    rv_status_t status = rvw_table_ids(&sight, batch->table, UINT32_MAX, batch->apply->arena, &ids, &n, batch->apply->err);
+    rv_status_t status =
+        rvw_table_ids(&sight, batch->table, UINT32_MAX, batch->apply->arena, &ids, &n, batch->apply->err);
     for (uint32_t k = 0; status == RV_OK && k < n; k++) {
         bool named = ids[k] == RVW_VERSION;
         for (size_t a = 0; a < message->n_attributes; a++) {
@@ -236,8 +238,8 @@ static rv_status_t apply_columns(const batch_t *batch, const Reveille__V1__Entit
 }
 
 /* *ret_more: there is something to do. */
-static rv_status_t begin(batch_t *batch, rvw_apply_t *apply, rvw_table_t table, const Reveille__V1__EntityBatch *message,
-                         bool *ret_more) {
+static rv_status_t begin(batch_t *batch, rvw_apply_t *apply, rvw_table_t table,
+                         const Reveille__V1__EntityBatch *message, bool *ret_more) {
     *batch = (batch_t){.apply = apply, .table = table, .replace = message->replace};
     if (!rvw_strings_init(&batch->keys, message->keys, apply->arena)) {
         return rv_fail_memory(apply->err, "the keys of a write");

@@ -1,8 +1,9 @@
 /* apply_events.c: events into the tail.
  *
- * Two passes over the batch, without an allocation an event: first contacts become rows (each key once, new ones bare) and identities hashes; then each event
- * looks for its twin, with the hash table's lines fetched ahead, and is appended to its (type, chunk) list unless there is one. An equal twin is a
- * duplicate, another one a conflict of this item. Errors: memory, DATA_LOSS of a piece. */
+ * Two passes over the batch, without an allocation an event: first contacts become rows (each key once, new ones bare)
+ * and identities hashes; then each event looks for its twin, with the hash table's lines fetched ahead, and is appended
+ * to its (type, chunk) list unless there is one. An equal twin is a duplicate, another one a conflict of this item.
+ * Errors: memory, DATA_LOSS of a piece. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -178,9 +179,10 @@ static rv_status_t settle(batch_t *batch, const rvw_twin_t *twin, const rvw_even
     rvw_result_t *result = batch->apply->result;
     if (!rvw_twin_equal(twin, i, &batch->channel, batch->properties, batch->n_properties)) {
         rv_error_t why = {0};
-        rv_fail(&why, RV_REASON_CONFLICT,
-                "an event with this contact, type, time, source and id exists with other properties or another channel: "
-                "delete it first, or give the new one another id");
+        rv_fail(
+            &why, RV_REASON_CONFLICT,
+            "an event with this contact, type, time, source and id exists with other properties or another channel: "
+            "delete it first, or give the new one another id");
         return rvw_apply_refuse(batch->apply, i, &why);
     }
     result->duplicates++;

@@ -1,7 +1,8 @@
 /* base.c: the directory of a commit.
  *
- * One walk over all keys, which touches leaf pages only; pieces are mapped, not read. Entries are sorted as LMDB sorts keys, so lists
- * are found by binary search and shared with the previous base by merging. Failure: LMDB's, memory, or DATA_LOSS for a key out of order.
+ * One walk over all keys, which touches leaf pages only; pieces are mapped, not read. Entries are sorted as LMDB sorts
+ * keys, so lists are found by binary search and shared with the previous base by merging. Failure: LMDB's, memory, or
+ * DATA_LOSS for a key out of order.
  */
 #include "base.h"
 

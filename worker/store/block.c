@@ -1,8 +1,9 @@
 /* block.c: blocks of the tail and pieces of a list as events that kernels read.
  *
- * A block's arrays are used where they are; only what must be as long as the visible part is made anew: column headers, and bitmaps from the
- * bytes that tell which values are there (a bitmap under construction would share its last byte between reader and writer). Bounds are read
- * from the running ones and may cover later events too. Failure: memory, DATA_LOSS of a piece. */
+ * A block's arrays are used where they are; only what must be as long as the visible part is made anew: column headers,
+ * and bitmaps from the bytes that tell which values are there (a bitmap under construction would share its last byte
+ * between reader and writer). Bounds are read from the running ones and may cover later events too. Failure: memory,
+ * DATA_LOSS of a piece. */
 #include <string.h>
 
 #include "core.h"
@@ -52,7 +53,8 @@ static bool cells_column(const rvw_cells_t *cells, uint32_t n, rv_arena_t *arena
     return true;
 }
 
-bool rvw_block_events(const rvw_tail_t *tail, const rvw_block_t *block, uint64_t lsn, rv_arena_t *arena, rvw_events_t *ret) {
+bool rvw_block_events(const rvw_tail_t *tail, const rvw_block_t *block, uint64_t lsn, rv_arena_t *arena,
+                      rvw_events_t *ret) {
     uint32_t n = rvw_block_visible(tail, block, lsn), more = block->n_cells - RVW_CELL_PROPERTIES;
     *ret = (rvw_events_t){.n = n, .sorted = false, .row = block->row};
     if (n == 0) {

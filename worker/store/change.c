@@ -72,7 +72,8 @@ static rvw_column_t range_of(const rvw_column_t *column, uint32_t first, uint32_
     return part;
 }
 
-/* Tries to write the column in parts of `rows` rows; *ret_fits tells whether all stayed below the limit. Nothing is put unless they do. */
+/* Tries to write the column in parts of `rows` rows; *ret_fits tells whether all stayed below the limit. Nothing is put
+ * unless they do. */
 static rv_status_t try_parts(rvw_change_t *change, const rvw_place_t *place, const rvw_column_t *column, uint32_t rows,
                              bool put, bool *ret_fits, rv_error_t *err) {
     rvw_place_t at = *place;
@@ -98,8 +99,8 @@ static rv_status_t try_parts(rvw_change_t *change, const rvw_place_t *place, con
     return RV_OK;
 }
 
-rv_status_t rvw_change_column(rvw_change_t *change, rvw_table_t table, uint32_t id, uint32_t chunk, const rvw_column_t *column,
-                              rv_error_t *err) {
+rv_status_t rvw_change_column(rvw_change_t *change, rvw_table_t table, uint32_t id, uint32_t chunk,
+                              const rvw_column_t *column, rv_error_t *err) {
     rvw_place_t place = {(uint8_t)table, id, chunk, change->gen, 0};
     uint32_t rows = column->n < 8 ? 8 : (column->n + 7) / 8 * 8;
     const uint8_t *bytes;

@@ -1,9 +1,9 @@
 /* change.h: one change of a partition's environment: all of it is in effect, or nothing.
  *
- * Values are put under a new generation. When a transaction grows past 16 MiB it is committed and the next one begun: what it wrote
- * is not in effect, because the state still names the older generation. The last transaction removes what is replaced and writes the state.
- * After a failure that follows such an intermediate commit the environment holds leftovers, which the next open removes: the owner takes the
- * partition out of service.
+ * Values are put under a new generation. When a transaction grows past 16 MiB it is committed and the next one begun:
+ * what it wrote is not in effect, because the state still names the older generation. The last transaction removes what
+ * is replaced and writes the state. After a failure that follows such an intermediate commit the environment holds
+ * leftovers, which the next open removes: the owner takes the partition out of service.
  */
 #ifndef REVEILLE_WORKER_CHANGE_H
 #define REVEILLE_WORKER_CHANGE_H
@@ -26,12 +26,14 @@ typedef struct {
 
 /* `gen` is the new generation: that of the state and 1. */
 rv_status_t rvw_change_begin(rvw_change_t *change, rvw_env_t *env, uint64_t gen, rv_error_t *err);
-rv_status_t rvw_change_put(rvw_change_t *change, const rvw_place_t *place, const uint8_t *bytes, size_t n, rv_error_t *err);
+rv_status_t rvw_change_put(rvw_change_t *change, const rvw_place_t *place, const uint8_t *bytes, size_t n,
+                           rv_error_t *err);
 /* The value is replaced: it goes with the last transaction. */
 rv_status_t rvw_change_drop(rvw_change_t *change, const rvw_place_t *place, rv_error_t *err);
-/* Writes the column of a chunk in as many parts as its size needs. The column is flat (plain.h), and not in the change's scratch, which is reset. */
-rv_status_t rvw_change_column(rvw_change_t *change, rvw_table_t table, uint32_t id, uint32_t chunk, const rvw_column_t *column,
-                              rv_error_t *err);
+/* Writes the column of a chunk in as many parts as its size needs. The column is flat (plain.h), and not in the
+ * change's scratch, which is reset. */
+rv_status_t rvw_change_column(rvw_change_t *change, rvw_table_t table, uint32_t id, uint32_t chunk,
+                              const rvw_column_t *column, rv_error_t *err);
 /* The last transaction; `state` gets the generation. `writes` (may be NULL) are those of a frozen tail. */
 rv_status_t rvw_change_commit(rvw_change_t *change, rvw_state_t *state, const rvw_writes_t *writes, uint64_t flushed,
                               rv_error_t *err);

@@ -1,7 +1,8 @@
 /* check.c: the shape of a write, before it is logged and when the log is read back.
  *
- * Everything that apply and input rely on: lengths agree, numbers point into their tables, values are of their type and within its limits, names (numbers
- * in the catalog) exist. A write that was made under an older schema may name what was removed or widened since: its types are then its own. Pure. */
+ * Everything that apply and input rely on: lengths agree, numbers point into their tables, values are of their type and
+ * within its limits, names (numbers in the catalog) exist. A write that was made under an older schema may name what
+ * was removed or widened since: its types are then its own. Pure. */
 #include <string.h>
 
 #include "partition.h"
@@ -114,7 +115,8 @@ static rv_status_t check_text(const check_t *check, const char *field, const Rev
     return RV_OK;
 }
 
-static rv_status_t check_numbers(const check_t *check, const char *field, const Reveille__V1__Column *column, size_t n) {
+static rv_status_t check_numbers(const check_t *check, const char *field, const Reveille__V1__Column *column,
+                                 size_t n) {
     if (column->strings || column->n_codes) {
         return wrong(check, field, "holds strings but is of numbers");
     }
@@ -124,7 +126,8 @@ static rv_status_t check_numbers(const check_t *check, const char *field, const 
                    : wrong(check, field, "has another number of values than the table has rows");
     }
     bool wide = column->type == RV_DECIMAL && column->wide.len > 0;
-    if (column->n_doubles || (wide ? column->wide.len != n * 16 || column->n_ints : column->n_ints != n || column->wide.len)) {
+    if (column->n_doubles ||
+        (wide ? column->wide.len != n * 16 || column->n_ints : column->n_ints != n || column->wide.len)) {
         return wrong(check, field, "has another number of values than the table has rows");
     }
     for (size_t i = 0; column->type == RV_BOOL && i < n; i++) {

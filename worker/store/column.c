@@ -1,7 +1,7 @@
 /* column.c: single values of a column, whatever its encoding.
  *
- * Kernels read codes directly; this is the slow and general way, for keys, results and comparisons. Nothing is checked here:
- * a column that came from disk was checked when its piece was decoded. Thread safe, cannot fail.
+ * Kernels read codes directly; this is the slow and general way, for keys, results and comparisons. Nothing is checked
+ * here: a column that came from disk was checked when its piece was decoded. Thread safe, cannot fail.
  */
 #include "column.h"
 

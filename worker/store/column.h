@@ -1,10 +1,11 @@
 /* column.h: one column of values as it lies in a stored piece or in the tail: what the kernels read.
  *
- * Encodings. NONE: every value is missing. CONST: every present value is `base` (ints) . FOR: value = base + code * unit,
- * code unsigned, `width` bytes (1, 2, 4, 8). WIDE: 16-byte integers. F64: doubles. DICT: `width`-byte (1, 2, 4) codes into a dictionary of
- * strings sorted bytewise, each once (CONST with strings: DICT of one entry and width 0). PLAIN: strings by offsets. NUMBERED: strings
- * made of a prefix from a small dictionary and a decimal number without leading zeros: codes of prefixes (`width2` 0 or 1) and FOR numbers.
- * REF: strings by pointer and length (tail only). Data are naturally aligned up to 16 bytes.
+ * Encodings. NONE: every value is missing. CONST: every present value is `base` (ints) . FOR: value = base + code *
+ * unit, code unsigned, `width` bytes (1, 2, 4, 8). WIDE: 16-byte integers. F64: doubles. DICT: `width`-byte (1, 2, 4)
+ * codes into a dictionary of strings sorted bytewise, each once (CONST with strings: DICT of one entry and width 0).
+ * PLAIN: strings by offsets. NUMBERED: strings made of a prefix from a small dictionary and a decimal number without
+ * leading zeros: codes of prefixes (`width2` 0 or 1) and FOR numbers. REF: strings by pointer and length (tail only).
+ * Data are naturally aligned up to 16 bytes.
  */
 #ifndef REVEILLE_WORKER_COLUMN_H
 #define REVEILLE_WORKER_COLUMN_H
@@ -27,11 +28,11 @@ typedef enum {
 
 typedef struct {
     rv_type_t type;
-    uint8_t encoding; /* rvw_encoding_t */
-    uint8_t width;    /* bytes of a code; 0: all codes are 0 */
-    uint8_t width2;   /* NUMBERED: bytes of a prefix code */
-    uint8_t scale;    /* DECIMAL: decimal places, as written; the catalog may have been widened since */
-    uint32_t n;       /* values */
+    uint8_t encoding;       /* rvw_encoding_t */
+    uint8_t width;          /* bytes of a code; 0: all codes are 0 */
+    uint8_t width2;         /* NUMBERED: bytes of a prefix code */
+    uint8_t scale;          /* DECIMAL: decimal places, as written; the catalog may have been widened since */
+    uint32_t n;             /* values */
     const uint8_t *present; /* bitmap, bit i of byte i / 8 lowest first; NULL: all present (none for NONE) */
     int64_t base, unit;     /* FOR, NUMBERED: value = base + code * unit; CONST: base */
     int64_t min, max;       /* ints: bounds of the present values (may be wide, never too narrow) */
@@ -60,7 +61,8 @@ static inline uint64_t rvw_column_code(const rvw_column_t *c, uint32_t i) {
         return 0;
     }
 }
-/* The integer of row i (INT, BOOL, TIME, DATE, DECIMAL coefficient in 64 bits) of a CONST or FOR column; only where present. */
+/* The integer of row i (INT, BOOL, TIME, DATE, DECIMAL coefficient in 64 bits) of a CONST or FOR column; only where
+ * present. */
 static inline int64_t rvw_column_int(const rvw_column_t *c, uint32_t i) {
     return c->encoding == RVW_CONST ? c->base
                                     : (int64_t)((uint64_t)c->base + rvw_column_code(c, i) * (uint64_t)c->unit);

@@ -1,9 +1,10 @@
 /* compact.c: a fresh file that holds what is alive and nothing else.
  *
- * After a flush every value is copied into a new environment beside the old one: as it is, or, in chunks where contacts were erased since the last time, written
- * anew without them (columns, events, and with them the dictionary entries that only they used; dictionaries are local to a piece). LMDB's own copy would carry stale bytes
- * of half-empty pages along. The copy is synced and renamed over the old file; views keep the old one, which has no name any more. Killed at any
- * point, one of the two files is in place and whole. Writes go on meanwhile: they are in the tail. */
+ * After a flush every value is copied into a new environment beside the old one: as it is, or, in chunks where contacts
+ * were erased since the last time, written anew without them (columns, events, and with them the dictionary entries
+ * that only they used; dictionaries are local to a piece). LMDB's own copy would carry stale bytes of half-empty pages
+ * along. The copy is synced and renamed over the old file; views keep the old one, which has no name any more. Killed
+ * at any point, one of the two files is in place and whole. Writes go on meanwhile: they are in the tail. */
 #include <stdio.h>
 #include <string.h>
 
@@ -44,7 +45,8 @@ static rv_status_t clean_events(copy_t *copy, uint32_t first, uint32_t n, const 
     rv_status_t status = rvw_list_events(copy->sight.base, first, n, &arena, &sources, copy->err);
     if (status == RV_OK) {
         rvw_run_input_t input = {sources, n, dead, NULL};
-        status = rvw_run_write(&copy->change, place->id, place->chunk, &input, copy->sight.chunk_rows, &written, copy->err);
+        status =
+            rvw_run_write(&copy->change, place->id, place->chunk, &input, copy->sight.chunk_rows, &written, copy->err);
     }
     for (uint32_t k = 0; status == RV_OK && k < n; k++) {
         before += sources[k].n;

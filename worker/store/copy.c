@@ -1,8 +1,9 @@
 /* copy.c: data directories: their lock, and the exchange of data.mdb for a compact copy.
  *
- * A copy is built in DIR/compact, synced, and renamed over DIR/data.mdb. Killed before the rename, the old file is whole and the next open
- * removes the copy; killed after it, the new one is. The lock file of LMDB is removed before the rename: readers of the old file keep
- * theirs, the new file gets a new one, so the two never share a table of readers. A directory is locked by flock on itself.
+ * A copy is built in DIR/compact, synced, and renamed over DIR/data.mdb. Killed before the rename, the old file is
+ * whole and the next open removes the copy; killed after it, the new one is. The lock file of LMDB is removed before
+ * the rename: readers of the old file keep theirs, the new file gets a new one, so the two never share a table of
+ * readers. A directory is locked by flock on itself.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,8 +26,7 @@ static rv_status_t cannot(rv_error_t *err, const char *what, const char *path) {
 rv_status_t rvw_sync_path(const char *path, rv_error_t *err) {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0 || fsync(fd) != 0) {
-        rv_status_t status =
-            rv_fail(err, RV_REASON_OUTCOME_UNKNOWN, "cannot sync %.300s: %s", path, strerror(errno));
+        rv_status_t status = rv_fail(err, RV_REASON_OUTCOME_UNKNOWN, "cannot sync %.300s: %s", path, strerror(errno));
         if (fd >= 0) {
             close(fd);
         }

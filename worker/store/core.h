@@ -7,8 +7,8 @@
  *   maintenance  one flush, merge, compaction or deletion at a time; whoever holds it writes the environment
  *   apply        the writer during one write; the exchange of tails and bases
  *   seam         base, tails and watermarks, for a few instructions; never across I/O
- * The index has a lock of its own, inside all others. `base`, `frozen` and `active` are changed under apply and seam together, so either suffices
- * to read them.
+ * The index has a lock of its own, inside all others. `base`, `frozen` and `active` are changed under apply and seam
+ * together, so either suffices to read them.
  */
 #ifndef REVEILLE_WORKER_CORE_H
 #define REVEILLE_WORKER_CORE_H
@@ -54,7 +54,8 @@ void rvw_writer_sight(const rvw_partition_t *partition, rvw_sight_t *ret);
 /* Under maintenance, without apply or seam. */
 /* Freezes and flushes until nothing is left above what was applied when it was called. */
 rv_status_t rvw_flush_all(rvw_partition_t *partition, rv_error_t *err);
-/* Opens the newest commit as the base; with `drop_frozen` the frozen tail is in it, with `lsn` (not 0) a write became visible by it. */
+/* Opens the newest commit as the base; with `drop_frozen` the frozen tail is in it, with `lsn` (not 0) a write became
+ * visible by it. */
 rv_status_t rvw_publish(rvw_partition_t *partition, rvw_env_t *env, bool drop_frozen, uint64_t lsn, rv_error_t *err);
 /* Ends a change that failed: leftovers or an unknown outcome take the partition out of service. Returns the status. */
 rv_status_t rvw_change_failed(rvw_partition_t *partition, const rvw_change_t *change, rv_status_t status,
@@ -68,7 +69,9 @@ const uint8_t *rvw_base_dead(const rvw_base_t *base, uint32_t chunk);
 /* Decodes all pieces of a list into *ret (in the arena). */
 rv_status_t rvw_list_events(const rvw_base_t *base, uint32_t first, uint32_t n, rv_arena_t *arena, rvw_events_t **ret,
                             rv_error_t *err);
-/* What of a block is seen at an LSN, with arrays in the arena where the block's own do not serve. False: no memory. n is 0 when nothing is. */
-bool rvw_block_events(const rvw_tail_t *tail, const rvw_block_t *block, uint64_t lsn, rv_arena_t *arena, rvw_events_t *ret);
+/* What of a block is seen at an LSN, with arrays in the arena where the block's own do not serve. False: no memory. n
+ * is 0 when nothing is. */
+bool rvw_block_events(const rvw_tail_t *tail, const rvw_block_t *block, uint64_t lsn, rv_arena_t *arena,
+                      rvw_events_t *ret);
 
 #endif

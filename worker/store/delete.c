@@ -1,7 +1,8 @@
 /* delete.c: events removed from the runs: by identity, by source, by import.
  *
- * Marks what goes in a bitmap a piece, then writes the pieces that lose something anew as one run of their list. Slow and simple: deletions are rare.
- * Nothing of it is in a tail, so replaying the log after a crash finds nothing left to remove, or everything. */
+ * Marks what goes in a bitmap a piece, then writes the pieces that lose something anew as one run of their list. Slow
+ * and simple: deletions are rare. Nothing of it is in a tail, so replaying the log after a crash finds nothing left to
+ * remove, or everything. */
 #include <string.h>
 
 #include "apply.h"
@@ -68,7 +69,8 @@ static rv_status_t mark_batch(marks_t *marks, const Reveille__V1__EventBatch *ba
         rv_status_t status =
             rvw_writer_find(marks->p, RVW_CONTACTS, rvw_strings_get(&keys, batch->contacts[i]), &row, marks->err);
         if (status == RV_OK && row != RVW_NO_ROW) {
-            rvw_event_key_t key = {.type = batch->types[i], .chunk = row / chunk_rows, .row = (uint16_t)(row % chunk_rows)};
+            rvw_event_key_t key = {
+                .type = batch->types[i], .chunk = row / chunk_rows, .row = (uint16_t)(row % chunk_rows)};
             key.time = batch->times_ms[i];
             key.source = rvw_input_string(&source, i);
             key.id = rvw_input_string(&id, i);
@@ -86,12 +88,18 @@ static rv_status_t mark_all(marks_t *marks, const char *source, uint64_t import_
     size_t source_n = source ? strlen(source) : 0;
     for (uint32_t k = 0; k < marks->n; k++) {
         const rvw_events_t *events;
-        if (rvw_stored_place(marks->entries[k])->table != RVW_EVENTS) {
+        const rvw_place_t *place = rvw_stored_place(marks->entries[k]);
+        if (place->table != RVW_EVENTS) {
             continue;
         }
+        /* Events of erased contacts are gone already, on disk or not: when they leave it must not show in the count. */
+        const uint8_t *dead = rvw_base_dead(marks->p->base, place->chunk);
         rv_status_t status = piece_of(marks, k, &events);
         for (uint32_t i = 0; status == RV_OK && i < events->n; i++) {
             char buf[300];
+            if (dead && (dead[events->row[i] >> 3] >> (events->row[i] & 7) & 1)) {
+                continue;
+            }
             bool goes = (uint64_t)(source ? 0 : rvw_column_int(&events->import_id, i)) == import_id;
             if (source) {
                 rv_str_t s = rvw_column_string(&events->source, i, buf);
@@ -134,8 +142,8 @@ static rv_status_t rewrite_list(marks_t *marks, rvw_change_t *change, uint32_t *
         return RV_OK;
     }
     rvw_run_input_t input = {sources, hit, rvw_base_dead(marks->p->base, place->chunk), dead};
-    rv_status_t status = rvw_run_write(change, place->id, place->chunk, &input, marks->p->identity.chunk_rows, &written,
-                                       marks->err);
+    rv_status_t status =
+        rvw_run_write(change, place->id, place->chunk, &input, marks->p->identity.chunk_rows, &written, marks->err);
     state->events = state->events - before + written;
     return status;
 }
@@ -162,8 +170,8 @@ static rv_status_t rewrite(marks_t *marks) {
     return status;
 }
 
-rv_status_t rvw_delete_events(rvw_partition_t *p, const Reveille__V1__EventDelete *delete, uint64_t lsn, rv_arena_t *arena,
-                              uint64_t *ret_n, rv_error_t *err) {
+rv_status_t rvw_delete_events(rvw_partition_t *p, const Reveille__V1__EventDelete *delete, uint64_t lsn,
+                              rv_arena_t *arena, uint64_t *ret_n, rv_error_t *err) {
     marks_t marks = {.p = p, .arena = arena, .err = err};
     marks.entries = rvw_base_entries(p->base, &marks.n);
     marks.dead = rv_arena_zalloc(arena, marks.n + 1, sizeof *marks.dead);

@@ -1,7 +1,8 @@
 /* encode.c: numbers into pieces, and the choice by type.
  *
- * Integers become an offset from their least value in the fewest bytes; times are counted in the greatest unit that is exact for all of
- * them; equal values cost nothing. Every input encoding is first brought to a flat array. The only failure is memory.
+ * Integers become an offset from their least value in the fewest bytes; times are counted in the greatest unit that is
+ * exact for all of them; equal values cost nothing. Every input encoding is first brought to a flat array. The only
+ * failure is memory.
  */
 #include "encode.h"
 

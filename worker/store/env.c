@@ -1,8 +1,8 @@
 /* env.c: LMDB behind one door.
  *
- * An environment is shared by counted references: the partition holds one, every base (a read transaction) another. Write transactions are
- * made by one thread at a time, which the owner sees to. After an error other than a full map or disk nobody writes to the environment
- * again: the owner takes it out of service.
+ * An environment is shared by counted references: the partition holds one, every base (a read transaction) another.
+ * Write transactions are made by one thread at a time, which the owner sees to. After an error other than a full map or
+ * disk nobody writes to the environment again: the owner takes it out of service.
  */
 #include "env.h"
 

@@ -1,8 +1,9 @@
 /* env.h: one LMDB environment, and a transaction that remembers its first error.
  *
- * Flags: NOTLS and NORDAHEAD, synchronous commits, map of RV_MAP_SIZE, never WRITEMAP, NOSYNC (but for a file that nobody uses yet) or
- * DUPSORT. Counted references: the last reader of an old file closes it. LMDB's codes are mapped here and nowhere else: full map or disk is
- * RESOURCE_EXHAUSTED/QUOTA, damage is DATA_LOSS/DAMAGED, a commit whose outcome is not known is UNAVAILABLE/OUTCOME_UNKNOWN.
+ * Flags: NOTLS and NORDAHEAD, synchronous commits, map of RV_MAP_SIZE, never WRITEMAP, NOSYNC (but for a file that
+ * nobody uses yet) or DUPSORT. Counted references: the last reader of an old file closes it. LMDB's codes are mapped
+ * here and nowhere else: full map or disk is RESOURCE_EXHAUSTED/QUOTA, damage is DATA_LOSS/DAMAGED, a commit whose
+ * outcome is not known is UNAVAILABLE/OUTCOME_UNKNOWN.
  */
 #ifndef REVEILLE_WORKER_ENV_H
 #define REVEILLE_WORKER_ENV_H
@@ -57,11 +58,13 @@ void rvw_txn_abort(rvw_txn_t *txn);
 
 /* fsync of a directory or file by name. */
 rv_status_t rvw_sync_path(const char *path, rv_error_t *err);
-/* Locks a directory for this one owner, in this process or any other, until *ret_fd is closed. FAILED_PRECONDITION/FOREIGN when it has one. */
+/* Locks a directory for this one owner, in this process or any other, until *ret_fd is closed.
+ * FAILED_PRECONDITION/FOREIGN when it has one. */
 rv_status_t rvw_lock_dir(const char *dir, int *ret_fd, rv_error_t *err);
 /* An empty directory DIR/compact for a copy under construction; whatever an interrupted one left there is removed. */
 rv_status_t rvw_copy_begin(const char *dir, rv_error_t *err);
-/* DIR/compact/data.mdb, complete and closed, takes the place of DIR/data.mdb, which may be open. Then DIR can be opened anew. */
+/* DIR/compact/data.mdb, complete and closed, takes the place of DIR/data.mdb, which may be open. Then DIR can be opened
+ * anew. */
 rv_status_t rvw_copy_end(const char *dir, rv_error_t *err);
 /* Removes DIR/compact and what it holds. */
 rv_status_t rvw_copy_drop(const char *dir, rv_error_t *err);

@@ -2,9 +2,9 @@
  *
  *   freeze (under apply: the writer is between two writes) ─▶ build and commit ─▶ publish
  *
- * Between freeze and publish views see the old base, the frozen tail and the new one. A flush that fails for lack of space leaves the frozen
- * tail where it is; the next one begins with it. Erased rows are left out of everything that is written. The environment's state, flushed_lsn and the
- * identities of writes change in the last transaction. */
+ * Between freeze and publish views see the old base, the frozen tail and the new one. A flush that fails for lack of
+ * space leaves the frozen tail where it is; the next one begins with it. Erased rows are left out of everything that is
+ * written. The environment's state, flushed_lsn and the identities of writes change in the last transaction. */
 #include <string.h>
 
 #include "core.h"
@@ -74,8 +74,8 @@ static const uint8_t *dead_of_chunk(const uint8_t *dead, uint32_t chunk, uint32_
 }
 
 /* One run of one list of the tail. */
-static rv_status_t flush_list(rvw_change_t *change, const rvw_sight_t *sight, const rvw_list_t *list, const uint8_t *dead,
-                              uint64_t *events, rv_error_t *err) {
+static rv_status_t flush_list(rvw_change_t *change, const rvw_sight_t *sight, const rvw_list_t *list,
+                              const uint8_t *dead, uint64_t *events, rv_error_t *err) {
     rv_arena_t arena;
     uint32_t n = 0;
     uint8_t few;
@@ -107,15 +107,16 @@ static rv_status_t flush_list(rvw_change_t *change, const rvw_sight_t *sight, co
 static rv_status_t flush_erased(rvw_change_t *change, const rvw_sight_t *sight, const uint8_t *dead, rv_error_t *err) {
     uint32_t n = sight->erased[0];
     rv_status_t status = RV_OK;
-    for (uint32_t chunk = 0; n > 0 && status == RV_OK && (uint64_t)chunk * sight->chunk_rows < sight->rows[0]; chunk++) {
+    for (uint32_t chunk = 0; n > 0 && status == RV_OK && (uint64_t)chunk * sight->chunk_rows < sight->rows[0];
+         chunk++) {
         uint8_t few;
         bool here = false;
         for (uint32_t k = 0; k < n && !here; k++) {
             here = rvw_new_key(&sight->tails[0]->erased, k).n / sight->chunk_rows == chunk;
         }
         if (here) {
-            status = rvw_erased_write(change, sight->base, chunk, dead_of_chunk(dead, chunk, sight->chunk_rows, &few), false,
-                                      err);
+            status = rvw_erased_write(change, sight->base, chunk, dead_of_chunk(dead, chunk, sight->chunk_rows, &few),
+                                      false, err);
         }
     }
     return status;

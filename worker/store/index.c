@@ -1,7 +1,7 @@
 /* index.c: see index.h. A slot is the upper 32 bits of the key's hash (the lower ones chose the partition) and 1 + row.
  *
- * A walk over candidates takes the mutex for each step. When the table was replaced between two steps the walk starts anew: the cursor
- * carries the table's number, and the caller may then see a candidate again, which is harmless. */
+ * A walk over candidates takes the mutex for each step. When the table was replaced between two steps the walk starts
+ * anew: the cursor carries the table's number, and the caller may then see a candidate again, which is harmless. */
 #include "index.h"
 
 #include <pthread.h>

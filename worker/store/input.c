@@ -13,7 +13,8 @@ bool rvw_strings_init(rvw_strings_t *strings, const Reveille__V1__StringColumn *
     for (size_t i = 0; i < n; i++) {
         offsets[i + 1] = offsets[i] + column->lengths[i];
     }
-    *strings = (rvw_strings_t){column && column->data.data ? (const char *)column->data.data : "", offsets, (uint32_t)n};
+    *strings =
+        (rvw_strings_t){column && column->data.data ? (const char *)column->data.data : "", offsets, (uint32_t)n};
     return true;
 }
 

@@ -1,4 +1,5 @@
-/* input.h: columns of a write as the protocol carries them, by index. The write has been checked (rvw_write_check); nothing is checked here. */
+/* input.h: columns of a write as the protocol carries them, by index. The write has been checked (rvw_write_check);
+ * nothing is checked here. */
 #ifndef REVEILLE_WORKER_INPUT_H
 #define REVEILLE_WORKER_INPUT_H
 

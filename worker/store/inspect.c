@@ -1,7 +1,8 @@
 /* inspect.c: walks the two trees of an LMDB 0.9 file (64 bits, little endian) by pread.
  *
- * Every page may be claimed once: by a tree, by a value on overflow pages, or by the free list. The newer of the two meta pages
- * counts, as LMDB does it; if only one of them is sound, that one. One thread, no map, memory of one bit a page.
+ * Every page may be claimed once: by a tree, by a value on overflow pages, or by the free list. The newer of the two
+ * meta pages counts, as LMDB does it; if only one of them is sound, that one. One thread, no map, memory of one bit a
+ * page.
  */
 #include "inspect.h"
 
@@ -240,8 +241,9 @@ static bool inspect(file_t *file, rv_reason_t *ret_reason) {
     }
     file->claimed = calloc(file->pages / 8 + 1, 1);
     pages = malloc((size_t)MAX_DEPTH * file->page);
-    bool ok = file->claimed && pages ? check_tree(file, &file->main, false, pages) && check_tree(file, &file->free, true, pages)
-                                     : broken(file, "there is no memory to check its pages");
+    bool ok = file->claimed && pages
+                  ? check_tree(file, &file->main, false, pages) && check_tree(file, &file->free, true, pages)
+                  : broken(file, "there is no memory to check its pages");
     free(pages);
     free(file->claimed);
     return ok;

@@ -1,7 +1,7 @@
 /* lists.h: the lists of one table of a tail by (id, chunk): one writer adds, any thread looks up without a lock.
  *
- * Open addressing. A slot's list is published by a release store after everything in it; a table that gets full is replaced by a larger one and
- * kept until the end, because readers may still walk it. */
+ * Open addressing. A slot's list is published by a release store after everything in it; a table that gets full is
+ * replaced by a larger one and kept until the end, because readers may still walk it. */
 #ifndef REVEILLE_WORKER_LISTS_H
 #define REVEILLE_WORKER_LISTS_H
 

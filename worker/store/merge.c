@@ -1,7 +1,7 @@
 /* merge.c: many runs of a (type, chunk) become one.
  *
- * List after list, in the order of places; what has gathered is committed and published every 8 MiB, so the work comes in slices, and reads and writes go on
- * between and during them. Events of erased contacts are left out on the way. */
+ * List after list, in the order of places; what has gathered is committed and published every 8 MiB, so the work comes
+ * in slices, and reads and writes go on between and during them. Events of erased contacts are left out on the way. */
 #include "core.h"
 #include "runs.h"
 
@@ -58,7 +58,8 @@ static rv_status_t merge_list(rvw_partition_t *p, rvw_change_t *change, uint32_t
 }
 
 /* One slice behind *after; *ret_more: it changed something. */
-static rv_status_t merge_slice(rvw_partition_t *p, uint32_t max_runs, rvw_place_t *after, bool *ret_more, rv_error_t *err) {
+static rv_status_t merge_slice(rvw_partition_t *p, uint32_t max_runs, rvw_place_t *after, bool *ret_more,
+                               rv_error_t *err) {
     uint32_t first, n;
     size_t bytes = 0;
     rvw_state_t state = *rvw_base_state(p->base);
@@ -74,12 +75,12 @@ static rv_status_t merge_slice(rvw_partition_t *p, uint32_t max_runs, rvw_place_
             status = merge_list(p, &change, first, n, &state, err);
         }
         bytes = change.txn.bytes;
-    } while (status == RV_OK && bytes < SLICE_BYTES && !change.between && next_list(p->base, after, max_runs, &first, &n));
+    } while (status == RV_OK && bytes < SLICE_BYTES && !change.between &&
+             next_list(p->base, after, max_runs, &first, &n));
     if (status == RV_OK) {
         status = rvw_change_commit(&change, &state, NULL, 0, err);
     }
-    status = status ? rvw_change_failed(p, &change, status, err)
-                    : rvw_publish(p, rvw_base_env(p->base), false, 0, err);
+    status = status ? rvw_change_failed(p, &change, status, err) : rvw_publish(p, rvw_base_env(p->base), false, 0, err);
     rvw_change_done(&change);
     return status;
 }

@@ -1,8 +1,9 @@
 /* partition.c: a partition's life: made, opened, asked, closed.
  *
- * Made beside its place and renamed when synced, so that a half-made one is never found. Opened: the directory locked, the file's pages inspected, the
- * state read, leftovers of an interrupted change removed, the directory of pieces, the key indexes and the producers built. What was in the log
- * above flushed_lsn is the caller's to apply again. Errors that leave doubt take it out of service: reads and writes then say why. */
+ * Made beside its place and renamed when synced, so that a half-made one is never found. Opened: the directory locked,
+ * the file's pages inspected, the state read, leftovers of an interrupted change removed, the directory of pieces, the
+ * key indexes and the producers built. What was in the log above flushed_lsn is the caller's to apply again. Errors
+ * that leave doubt take it out of service: reads and writes then say why. */
 #include "partition.h"
 
 #include <errno.h>
@@ -361,8 +362,8 @@ void rvw_partition_fail(rvw_partition_t *partition, const rv_error_t *why) {
 
 rv_status_t rvw_in_service(const rvw_partition_t *partition, rv_error_t *err) {
     const char *problem = rvw_partition_problem(partition);
-    return problem ? rv_fail(err, RV_REASON_DAMAGED, "partition %u is out of service: %s", partition->identity.partition,
-                             problem)
+    return problem ? rv_fail(err, RV_REASON_DAMAGED, "partition %u is out of service: %s",
+                             partition->identity.partition, problem)
                    : RV_OK;
 }
 
@@ -423,7 +424,8 @@ rv_status_t rvw_publish(rvw_partition_t *p, rvw_env_t *env, bool drop_frozen, ui
         atomic_store(&p->applied_lsn, lsn);
     }
     pthread_mutex_unlock(&p->seam);
-    atomic_store(&p->events, rvw_base_state(base)->events + p->active->n_events + (p->frozen ? p->frozen->n_events : 0));
+    atomic_store(&p->events,
+                 rvw_base_state(base)->events + p->active->n_events + (p->frozen ? p->frozen->n_events : 0));
     pthread_mutex_unlock(&p->apply);
     atomic_store(&p->flushed_lsn, rvw_base_state(base)->flushed_lsn);
     note_bytes(p, env);
@@ -432,7 +434,8 @@ rv_status_t rvw_publish(rvw_partition_t *p, rvw_env_t *env, bool drop_frozen, ui
     return RV_OK;
 }
 
-rv_status_t rvw_change_failed(rvw_partition_t *p, const rvw_change_t *change, rv_status_t status, const rv_error_t *err) {
+rv_status_t rvw_change_failed(rvw_partition_t *p, const rvw_change_t *change, rv_status_t status,
+                              const rv_error_t *err) {
     rv_error_t why = {.message = "a change of the partition failed"};
     if (change->between || status != RV_RESOURCE_EXHAUSTED) {
         rvw_partition_fail(p, err ? err : &why);

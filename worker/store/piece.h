@@ -1,12 +1,12 @@
 /* piece.h: encoding of columns and event pieces: the value that stands under a place.
  *
- * A piece is self-contained: a header of 48 bytes, one slot of 72 bytes a column, then arrays, little endian. A value of LMDB that lies on
- * overflow pages starts 16 bytes into a page, and a copy on the heap is placed alike, so arrays of 1,024 bytes and more are put
- * where (16 + offset) is a multiple of 64, smaller ones at multiples of 16.
+ * A piece is self-contained: a header of 48 bytes, one slot of 72 bytes a column, then arrays, little endian. A value
+ * of LMDB that lies on overflow pages starts 16 bytes into a page, and a copy on the heap is placed alike, so arrays of
+ * 1,024 bytes and more are put where (16 + offset) is a multiple of 64, smaller ones at multiples of 16.
  *
- * Events: rows (u16), time, properties and channel first, then source, id and import, which few queries touch. Columns without any value
- * are left out. A column of a table: one slot; `first` of the header is its first row within the chunk.
- * Builder and reader are used by one thread each; a decoded piece is immutable.
+ * Events: rows (u16), time, properties and channel first, then source, id and import, which few queries touch. Columns
+ * without any value are left out. A column of a table: one slot; `first` of the header is its first row within the
+ * chunk. Builder and reader are used by one thread each; a decoded piece is immutable.
  */
 #ifndef REVEILLE_WORKER_PIECE_H
 #define REVEILLE_WORKER_PIECE_H
@@ -22,8 +22,9 @@ typedef struct rvw_piece_builder rvw_piece_builder_t;
 rvw_piece_builder_t *rvw_piece_builder_new(void);
 void rvw_piece_builder_destroy(rvw_piece_builder_t **builder);
 
-/* Encodes n sorted events. Columns are in any encoding, REF and FOR of 8 bytes among them; columns without values may be NONE. `scratch` is used for
- * work and is the caller's to reset. The bytes belong to the builder until its next piece. */
+/* Encodes n sorted events. Columns are in any encoding, REF and FOR of 8 bytes among them; columns without values may
+ * be NONE. `scratch` is used for work and is the caller's to reset. The bytes belong to the builder until its next
+ * piece. */
 rv_status_t rvw_piece_write_events(rvw_piece_builder_t *builder, const rvw_place_t *place, const rvw_events_t *events,
                                    rv_arena_t *scratch, const uint8_t **ret_bytes, size_t *ret_n, rv_error_t *err);
 /* Encodes one column of a table from row `first` of its chunk on. `mark` is kept with it (0 or 1). */
@@ -39,8 +40,9 @@ typedef struct {
     uint32_t mark;       /* its mark */
 } rvw_piece_t;
 
-/* Checks checksum, bounds, orders and codes; `bytes` is 16-byte aligned. DATA_LOSS names the place. Free the piece with free(). */
-rv_status_t rvw_piece_read(const rvw_place_t *place, const uint8_t *bytes, size_t n, uint32_t chunk_rows, rvw_piece_t **ret,
-                           rv_error_t *err);
+/* Checks checksum, bounds, orders and codes; `bytes` is 16-byte aligned. DATA_LOSS names the place. Free the piece with
+ * free(). */
+rv_status_t rvw_piece_read(const rvw_place_t *place, const uint8_t *bytes, size_t n, uint32_t chunk_rows,
+                           rvw_piece_t **ret, rv_error_t *err);
 
 #endif

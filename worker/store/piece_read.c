@@ -1,7 +1,8 @@
 /* piece_read.c: pieces from bytes that are not trusted.
  *
- * First the checksum, then every place, length, offset, code and order that a kernel relies on, so that afterwards nobody checks
- * anything. The result points into the bytes. Failure is DATA_LOSS with the place and the rule that does not hold.
+ * First the checksum, then every place, length, offset, code and order that a kernel relies on, so that afterwards
+ * nobody checks anything. The result points into the bytes. Failure is DATA_LOSS with the place and the rule that does
+ * not hold.
  */
 #include "piece.h"
 
@@ -139,7 +140,8 @@ static bool read_values(reader_t *reader, const rvw_slot_t *slot, rvw_column_t *
     case RVW_CONST:
         return (kind == RVW_KIND_INT && c->min <= c->base && c->base <= c->max) || broken(reader, "a constant");
     case RVW_FOR:
-        return kind == RVW_KIND_INT ? read_for(reader, slot, c) : broken(reader, "integers in a column of another type");
+        return kind == RVW_KIND_INT ? read_for(reader, slot, c)
+                                    : broken(reader, "integers in a column of another type");
     case RVW_WIDE:
         c->codes = array(reader, slot->codes, c->n, sizeof(rv_i128_t));
         return (c->type == RV_DECIMAL && c->codes) || broken(reader, "wide values leave the piece");
@@ -187,8 +189,8 @@ static bool check_order(reader_t *reader, const rvw_events_t *events, uint32_t c
     int64_t before = INT64_MIN;
     for (uint32_t i = 0; i < events->n; i++) {
         int64_t time = rvw_column_int(&events->time, i);
-        if (events->row[i] >= chunk_rows ||
-            (i > 0 && (events->row[i] < events->row[i - 1] || (events->row[i] == events->row[i - 1] && time < before)))) {
+        if (events->row[i] >= chunk_rows || (i > 0 && (events->row[i] < events->row[i - 1] ||
+                                                       (events->row[i] == events->row[i - 1] && time < before)))) {
             return broken(reader, "events are not in the order of row and time");
         }
         before = time;
@@ -272,8 +274,8 @@ static bool check_header(reader_t *reader, const rvw_place_t *place) {
     return true;
 }
 
-rv_status_t rvw_piece_read(const rvw_place_t *place, const uint8_t *bytes, size_t n, uint32_t chunk_rows, rvw_piece_t **ret,
-                           rv_error_t *err) {
+rv_status_t rvw_piece_read(const rvw_place_t *place, const uint8_t *bytes, size_t n, uint32_t chunk_rows,
+                           rvw_piece_t **ret, rv_error_t *err) {
     reader_t reader = {bytes, n, (const rvw_piece_header_t *)(const void *)bytes, "its header is out of range"};
     bool ok = check_header(&reader, place);
     size_t slots_n = ok ? reader.header->n_slots : 0;

@@ -1,7 +1,8 @@
 /* piece_write.c: pieces from columns.
  *
- * The builder owns one buffer, which grows to the largest piece and is reused. Header and slots are laid out first, arrays follow in the
- * order in which queries want them; the checksum comes last. Failure is memory only; the caller then drops what it builds.
+ * The builder owns one buffer, which grows to the largest piece and is reused. Header and slots are laid out first,
+ * arrays follow in the order in which queries want them; the checksum comes last. Failure is memory only; the caller
+ * then drops what it builds.
  */
 #include "piece.h"
 

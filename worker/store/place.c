@@ -41,7 +41,8 @@ bool rvw_place_unpack(const uint8_t *bytes, size_t n, rvw_place_t *ret) {
 }
 
 void rvw_place_name(const rvw_place_t *place, char out[RVW_PLACE_NAME]) {
-    static const char *const tables[] = {"?", "events of type", "contact attribute", "company attribute", "erased rows"};
+    static const char *const tables[] = {"?", "events of type", "contact attribute", "company attribute",
+                                         "erased rows"};
     snprintf(out, RVW_PLACE_NAME, "%s %" PRIu32 ", chunk %" PRIu32 ", generation %" PRIu64 ", part %" PRIu32,
              tables[place->table <= RVW_ERASED ? place->table : 0], place->id, place->chunk, place->gen, place->part);
 }

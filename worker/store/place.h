@@ -1,8 +1,9 @@
 /* place.h: the key under which a value lies in a partition's environment.
  *
- * Keys sort by table, id, chunk, generation, part, bytewise. A generation is the number of the change that wrote the value: a key is
- * written once and never again, so a value that was seen under a key stays what it is. Values of a generation above the state's are
- * leftovers of a change that did not finish. Other keys of the environment start with a byte above every table (state.h, producers.h).
+ * Keys sort by table, id, chunk, generation, part, bytewise. A generation is the number of the change that wrote the
+ * value: a key is written once and never again, so a value that was seen under a key stays what it is. Values of a
+ * generation above the state's are leftovers of a change that did not finish. Other keys of the environment start with
+ * a byte above every table (state.h, producers.h).
  */
 #ifndef REVEILLE_WORKER_PLACE_H
 #define REVEILLE_WORKER_PLACE_H

@@ -1,7 +1,7 @@
 /* plain.c: columns under construction.
  *
- * Values are written by index, so that a column can be gathered in any order. The only failure is memory (of the arena): the caller gives up
- * what it builds. Conversions follow the widenings that a schema may make on live data.
+ * Values are written by index, so that a column can be gathered in any order. The only failure is memory (of the
+ * arena): the caller gives up what it builds. Conversions follow the widenings that a schema may make on live data.
  */
 #include "plain.h"
 

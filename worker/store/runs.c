@@ -1,8 +1,9 @@
 /* runs.c: see runs.h.
  *
- * Events are counted by row, placed by row (a stable distribution, no comparison), and sorted within each row by (time, source, id); sources
- * that were sorted already stay nearly so, and short rows are sorted by insertion. Rows are taken in slices of about a million events to
- * bound memory. Pieces are filled by trial: the bytes of an event so far tell how many fit. Memory is the change's scratch. */
+ * Events are counted by row, placed by row (a stable distribution, no comparison), and sorted within each row by (time,
+ * source, id); sources that were sorted already stay nearly so, and short rows are sorted by insertion. Rows are taken
+ * in slices of about a million events to bound memory. Pieces are filled by trial: the bytes of an event so far tell
+ * how many fit. Memory is the change's scratch. */
 #include "runs.h"
 
 #include <stdlib.h>
@@ -51,8 +52,7 @@ static int compare(const run_t *run, const ref_t *a, const ref_t *b) {
     }
     char bx[300], by[300];
     int order = rv_str_compare(rvw_column_string(&x->source, a->i, bx), rvw_column_string(&y->source, b->i, by));
-    return order ? order
-                 : rv_str_compare(rvw_column_string(&x->id, a->i, bx), rvw_column_string(&y->id, b->i, by));
+    return order ? order : rv_str_compare(rvw_column_string(&x->id, a->i, bx), rvw_column_string(&y->id, b->i, by));
 }
 
 static int by_time(const void *a, const void *b, void *run) {
@@ -180,7 +180,8 @@ static bool gather_rest(run_t *run, const ref_t *refs, uint32_t n, rvw_events_t 
         for (uint32_t s = 0; s < n_sources; s++) {
             columns[s] = property_of(&run->input->sources[s], run->properties.ids[p]);
         }
-        if (!gather(run->change, run->properties.types[p], run->properties.scales[p], columns, refs, n, &properties[p])) {
+        if (!gather(run->change, run->properties.types[p], run->properties.scales[p], columns, refs, n,
+                    &properties[p])) {
             return false;
         }
     }

@@ -1,4 +1,5 @@
-/* runs.h: writes one run: the events of one (type, chunk) from any mix of pieces and tail blocks, sorted, without those that are dead.
+/* runs.h: writes one run: the events of one (type, chunk) from any mix of pieces and tail blocks, sorted, without those
+ * that are dead.
  *
  * The one primitive of flush, merge, deletion and compaction. */
 #ifndef REVEILLE_WORKER_RUNS_H

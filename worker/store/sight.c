@@ -1,7 +1,8 @@
 /* sight.c: keys and columns as a sight shows them: the base's piece with the patches of the tails on top.
  *
- * Patches are applied in their order, those of an LSN above the sight's are never reached. Merged columns take the newest type that a visible patch
- * has, because a schema may have been widened since the base was written. Failure: DATA_LOSS of a piece, memory of the arena. */
+ * Patches are applied in their order, those of an LSN above the sight's are never reached. Merged columns take the
+ * newest type that a visible patch has, because a schema may have been widened since the base was written. Failure:
+ * DATA_LOSS of a piece, memory of the arena. */
 #include "sight.h"
 
 #include <string.h>
@@ -85,8 +86,7 @@ rv_status_t rvw_sight_find(const rvw_sight_t *sight, rvw_index_t *index, rvw_tab
         if (status) {
             return status;
         }
-        if (other.n == n && memcmp(other.p, key, n) == 0 &&
-            (table == RVW_COMPANIES || !rvw_sight_erased(sight, row))) {
+        if (other.n == n && memcmp(other.p, key, n) == 0 && (table == RVW_COMPANIES || !rvw_sight_erased(sight, row))) {
             *ret_row = row;
             return RV_OK;
         }
@@ -135,7 +135,8 @@ static bool put_new_keys(const rvw_sight_t *sight, rvw_table_t table, uint32_t c
     uint32_t t = rvw_table_index(table), first = chunk * sight->chunk_rows;
     const rvw_tail_t *oldest = sight->tails[0] ? sight->tails[0] : sight->tails[1];
     for (uint32_t i = 0; oldest && i < plain->n; i++) {
-        const rvw_tail_t *tail = sight->tails[1] && first + i >= sight->tails[1]->keys[t].first ? sight->tails[1] : oldest;
+        const rvw_tail_t *tail =
+            sight->tails[1] && first + i >= sight->tails[1]->keys[t].first ? sight->tails[1] : oldest;
         if (first + i >= tail->keys[t].first) {
             rv_value_t value = {.present = true, .s = rvw_new_key(&tail->keys[t], first + i - tail->keys[t].first)};
             if (!rvw_plain_set(plain, i, &value)) {
@@ -175,8 +176,8 @@ static void clear_dead(rvw_plain_t *plain, const uint8_t *dead) {
     }
 }
 
-rv_status_t rvw_sight_column(const rvw_sight_t *sight, rvw_table_t table, uint32_t id, uint32_t chunk, const uint8_t *dead,
-                             rv_arena_t *arena, rvw_column_t *ret, rv_error_t *err) {
+rv_status_t rvw_sight_column(const rvw_sight_t *sight, rvw_table_t table, uint32_t id, uint32_t chunk,
+                             const uint8_t *dead, rv_arena_t *arena, rvw_column_t *ret, rv_error_t *err) {
     uint32_t rows = rvw_sight_chunk_rows(sight, table, chunk), at;
     uint32_t parts = rvw_base_find(sight->base, table, id, chunk, &at);
     const rvw_piece_t *piece = NULL;

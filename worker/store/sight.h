@@ -1,7 +1,7 @@
 /* sight.h: what one reader, the writer or a flush sees: a base, at most two tails above it, and where they end.
  *
- * Plain data, borrowed: whoever makes one holds the references. Tails stand in the order of their writes; the second may be missing, and the
- * first too in front of a single one. */
+ * Plain data, borrowed: whoever makes one holds the references. Tails stand in the order of their writes; the second
+ * may be missing, and the first too in front of a single one. */
 #ifndef REVEILLE_WORKER_SIGHT_H
 #define REVEILLE_WORKER_SIGHT_H
 
@@ -35,9 +35,9 @@ rv_status_t rvw_sight_find(const rvw_sight_t *sight, rvw_index_t *index, rvw_tab
 /* One stored column of a chunk that covers row `row` of it: NULL column when nothing is stored. */
 rv_status_t rvw_sight_part(const rvw_sight_t *sight, rvw_table_t table, uint32_t id, uint32_t chunk, uint32_t row,
                            const rvw_column_t **ret_column, uint32_t *ret_first, rv_error_t *err);
-/* The column of a chunk: in place when one piece holds all of it and no patch is seen, merged in the arena otherwise. With `dead` (a bitmap of the
- * chunk's rows) it is always merged, and those rows have no value. */
-rv_status_t rvw_sight_column(const rvw_sight_t *sight, rvw_table_t table, uint32_t id, uint32_t chunk, const uint8_t *dead,
-                             rv_arena_t *arena, rvw_column_t *ret, rv_error_t *err);
+/* The column of a chunk: in place when one piece holds all of it and no patch is seen, merged in the arena otherwise.
+ * With `dead` (a bitmap of the chunk's rows) it is always merged, and those rows have no value. */
+rv_status_t rvw_sight_column(const rvw_sight_t *sight, rvw_table_t table, uint32_t id, uint32_t chunk,
+                             const uint8_t *dead, rv_arena_t *arena, rvw_column_t *ret, rv_error_t *err);
 
 #endif

@@ -1,5 +1,5 @@
-/* state.c: the partition's record: 144 bytes under the key "s": a magic with the version of the format, the fields little endian,
- * a checksum. A record of another format is refused, not converted. Pure but for LMDB's get and put. */
+/* state.c: the partition's record: 144 bytes under the key "s": a magic with the version of the format, the fields
+ * little endian, a checksum. A record of another format is refused, not converted. Pure but for LMDB's get and put. */
 #include "state.h"
 
 #include <string.h>

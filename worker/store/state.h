@@ -1,4 +1,5 @@
-/* state.h: what a partition's environment says about itself: one record, rewritten by every change in its last transaction. */
+/* state.h: what a partition's environment says about itself: one record, rewritten by every change in its last
+ * transaction. */
 #ifndef REVEILLE_WORKER_STATE_H
 #define REVEILLE_WORKER_STATE_H
 

@@ -1,4 +1,5 @@
-/* stored.c: see stored.h. Decoding races are settled by compare and exchange: a thread that comes second frees its result. */
+/* stored.c: see stored.h. Decoding races are settled by compare and exchange: a thread that comes second frees its
+ * result. */
 #include "stored.h"
 
 #include <stdatomic.h>

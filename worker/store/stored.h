@@ -1,8 +1,8 @@
 /* stored.h: one stored value: its place, its bytes, and its decoded form, made on first use.
  *
- * Shared by counted references between the bases of one environment, so that what was verified once stays verified: a key is written
- * once, and its bytes on overflow pages never move. Small values lie in leaf pages, where alignment and address are LMDB's business: they are copied.
- * Any thread may decode; the first result wins.
+ * Shared by counted references between the bases of one environment, so that what was verified once stays verified: a
+ * key is written once, and its bytes on overflow pages never move. Small values lie in leaf pages, where alignment and
+ * address are LMDB's business: they are copied. Any thread may decode; the first result wins.
  */
 #ifndef REVEILLE_WORKER_STORED_H
 #define REVEILLE_WORKER_STORED_H

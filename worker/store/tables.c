@@ -20,8 +20,8 @@ static uint32_t sort_unique(uint32_t *ids, uint32_t n) {
     return kept;
 }
 
-rv_status_t rvw_table_ids(const rvw_sight_t *sight, rvw_table_t table, uint32_t chunk, rv_arena_t *arena, uint32_t **ret,
-                          uint32_t *ret_n, rv_error_t *err) {
+rv_status_t rvw_table_ids(const rvw_sight_t *sight, rvw_table_t table, uint32_t chunk, rv_arena_t *arena,
+                          uint32_t **ret, uint32_t *ret_n, rv_error_t *err) {
     uint32_t n_entries, cap, n = 0;
     rvw_stored_t *const *entries = rvw_base_entries(sight->base, &n_entries);
     cap = n_entries;
@@ -119,7 +119,8 @@ rv_status_t rvw_erased_write(rvw_change_t *change, const rvw_base_t *base, uint3
     uint32_t chunk_rows = rvw_base_state(base)->identity.chunk_rows, at;
     uint32_t n = rvw_base_find(base, RVW_ERASED, 0, chunk, &at);
     rvw_place_t place = {RVW_ERASED, 0, chunk, change->gen, 0};
-    rvw_column_t column = {.type = RV_BOOL, .encoding = RVW_CONST, .n = chunk_rows, .base = 1, .unit = 1, .present = dead};
+    rvw_column_t column = {
+        .type = RV_BOOL, .encoding = RVW_CONST, .n = chunk_rows, .base = 1, .unit = 1, .present = dead};
     const uint8_t *bytes;
     size_t size;
     rv_arena_reset(&change->scratch);

@@ -1,8 +1,9 @@
 /* tail.c: see tail.h.
  *
- * Memory is taken in chunks that are freed together with the tail by its last reference. Blocks start small and double, so a list of n
- * events wastes at most half of its last block. The writer alone writes; publication is the release store of a block's count and of the link to the
- * next block. The only failure is memory: the writer then takes the partition out of service, because a write may be half applied.
+ * Memory is taken in chunks that are freed together with the tail by its last reference. Blocks start small and double,
+ * so a list of n events wastes at most half of its last block. The writer alone writes; publication is the release
+ * store of a block's count and of the link to the next block. The only failure is memory: the writer then takes the
+ * partition out of service, because a write may be half applied.
  */
 #include "tail.h"
 

@@ -1,10 +1,12 @@
 /* tail.h: the writes since the last flush, in memory: append-only, read without locks while it grows.
  *
- * Lists of events by (type, chunk), lists of patches by (attribute, chunk) for contacts and companies, keys of new rows, erased rows. A list is a chain of
- * blocks, each twice as large as the one before; a block has one array a column ("cells"). The one writer fills entry n of all arrays and then
- * publishes n + 1 by a release store. Every entry carries the LSN of its write, as a distance from the tail's first; distances never fall, so what
- * a reader of LSN W sees of a block is found by binary search, and later entries do not disturb it. Nothing moves or is freed before
- * the last reference goes. A block whose columns do not suffice (a new property, a wider type) is closed and a new one begun.
+ * Lists of events by (type, chunk), lists of patches by (attribute, chunk) for contacts and companies, keys of new
+ * rows, erased rows. A list is a chain of blocks, each twice as large as the one before; a block has one array a column
+ * ("cells"). The one writer fills entry n of all arrays and then publishes n + 1 by a release store. Every entry
+ * carries the LSN of its write, as a distance from the tail's first; distances never fall, so what a reader of LSN W
+ * sees of a block is found by binary search, and later entries do not disturb it. Nothing moves or is freed before the
+ * last reference goes. A block whose columns do not suffice (a new property, a wider type) is closed and a new one
+ * begun.
  */
 #ifndef REVEILLE_WORKER_TAIL_H
 #define REVEILLE_WORKER_TAIL_H
@@ -86,7 +88,7 @@ typedef struct {
 
 typedef struct {
     atomic_uint refs;
-    uint64_t after;         /* last LSN before it */
+    uint64_t after; /* last LSN before it */
     uint32_t chunk_rows;
     rvw_lists_t *lists[RVW_TABLES];
     rvw_new_keys_t keys[2]; /* contacts, companies */
@@ -108,7 +110,8 @@ void rvw_tail_unref(rvw_tail_t **tail);
 
 /* For the writer. Everything returns NULL or false without memory. */
 rvw_list_t *rvw_tail_list(rvw_tail_t *tail, rvw_table_t table, uint32_t id, uint32_t chunk);
-/* The list's column of this id and shape, as an index; begins a new block when the shape had to grow. UINT32_MAX without memory. */
+/* The list's column of this id and shape, as an index; begins a new block when the shape had to grow. UINT32_MAX
+ * without memory. */
 uint32_t rvw_list_shape(rvw_list_t *list, const rvw_shape_t *shape);
 /* The block that takes the next entry. */
 rvw_block_t *rvw_list_room(rvw_tail_t *tail, rvw_list_t *list);

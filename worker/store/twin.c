@@ -65,8 +65,7 @@ uint32_t rvw_events_lower_bound(const rvw_events_t *events, uint32_t row, int64_
     uint32_t low = 0, high = events->n;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (events->row[middle] < row ||
-            (events->row[middle] == row && rvw_column_int(&events->time, middle) < time)) {
+        if (events->row[middle] < row || (events->row[middle] == row && rvw_column_int(&events->time, middle) < time)) {
             low = middle + 1;
         } else {
             high = middle;
@@ -99,8 +98,8 @@ rv_status_t rvw_twin_find(const rvw_partition_t *p, const rvw_lane_t *lane, cons
     }
     for (uint32_t k = 0; k < lane->n; k++) {
         const rvw_piece_t *piece;
-        rv_status_t status = rvw_stored_piece(rvw_base_entries(p->base, NULL)[lane->first + k], p->identity.chunk_rows,
-                                              &piece, err);
+        rv_status_t status =
+            rvw_stored_piece(rvw_base_entries(p->base, NULL)[lane->first + k], p->identity.chunk_rows, &piece, err);
         if (status) {
             return status;
         }
@@ -127,7 +126,8 @@ static uint32_t property(const rvw_twin_t *twin, uint32_t k, char *buf, rvw_shap
     return shape->id;
 }
 
-static bool same_value(const rvw_shape_t *shape, rv_value_t *stored, const Reveille__V1__Column *column, rv_value_t *given) {
+static bool same_value(const rvw_shape_t *shape, rv_value_t *stored, const Reveille__V1__Column *column,
+                       rv_value_t *given) {
     rv_value_t as_given = *stored;
     if (rvw_value_convert(&as_given, shape->type, shape->scale, column->type, column->scale)) {
         return rvw_value_equal(column->type, &as_given, given);

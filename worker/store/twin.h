@@ -1,5 +1,5 @@
-/* twin.h: is an event of this identity there already, and is it the same? Looks into the tails' tables of identities and, for a time not after the
- * newest stored one, into the runs. The writer's, under apply. */
+/* twin.h: is an event of this identity there already, and is it the same? Looks into the tails' tables of identities
+ * and, for a time not after the newest stored one, into the runs. The writer's, under apply. */
 #ifndef REVEILLE_WORKER_TWIN_H
 #define REVEILLE_WORKER_TWIN_H
 
@@ -25,7 +25,7 @@ typedef struct {
 typedef struct {
     bool ready;
     uint32_t type, chunk;
-    rvw_list_t *list; /* of the active tail; NULL: not made yet */
+    rvw_list_t *list;  /* of the active tail; NULL: not made yet */
     uint32_t first, n; /* of the base */
     int64_t newest;
 } rvw_lane_t;

@@ -1,8 +1,9 @@
 /* view.c: views: references to a base and its tails, and the watermark.
  *
- * Taking one is a few counters under the seam lock. What a view must build (headers and bitmaps of tail blocks) is built once for each list, under the
- * view's own lock, in an arena that goes with the view. Views are released by any thread; the last one out wakes a closing partition.
- * Failure: out of service, memory, and DATA_LOSS of a piece, which takes the partition out of service. */
+ * Taking one is a few counters under the seam lock. What a view must build (headers and bitmaps of tail blocks) is
+ * built once for each list, under the view's own lock, in an arena that goes with the view. Views are released by any
+ * thread; the last one out wakes a closing partition. Failure: out of service, memory, and DATA_LOSS of a piece, which
+ * takes the partition out of service. */
 #include "view.h"
 
 #include <stdlib.h>
@@ -157,7 +158,8 @@ static uint32_t count_blocks(const rvw_view_t *view, int t, const rvw_list_t *li
 
 uint32_t rvw_view_events_max(const rvw_view_t *view, uint32_t type, uint32_t chunk) {
     uint32_t first, n = rvw_base_find(view->sight.base, RVW_EVENTS, type, chunk, &first);
-    return n + count_blocks(view, 0, tail_list(view, 0, type, chunk)) + count_blocks(view, 1, tail_list(view, 1, type, chunk));
+    return n + count_blocks(view, 0, tail_list(view, 0, type, chunk)) +
+           count_blocks(view, 1, tail_list(view, 1, type, chunk));
 }
 
 /* Makes the visible events of a list; under the view's lock. NULL without memory. */
@@ -218,8 +220,8 @@ rv_status_t rvw_view_events(const rvw_view_t *view, uint32_t type, uint32_t chun
     return RV_OK;
 }
 
-static rv_status_t column(const rvw_view_t *view, rvw_table_t table, uint32_t attribute, uint32_t chunk, rv_arena_t *arena,
-                          rvw_column_t *ret, rv_error_t *err) {
+static rv_status_t column(const rvw_view_t *view, rvw_table_t table, uint32_t attribute, uint32_t chunk,
+                          rv_arena_t *arena, rvw_column_t *ret, rv_error_t *err) {
     rv_error_t inner = {0};
     rvw_column_t found;
     rv_status_t status = rvw_sight_column(&view->sight, table, attribute, chunk, NULL, arena, &found, &inner);
@@ -246,8 +248,8 @@ rv_status_t rvw_view_company_attribute(const rvw_view_t *view, uint32_t attribut
 static bool find(const rvw_view_t *view, rvw_table_t table, const char *key, size_t n, uint32_t *ret_row) {
     rv_error_t inner = {0};
     uint32_t row;
-    rv_status_t status = rvw_sight_find(&view->sight, view->partition->index[rvw_table_index(table)], table, key, n, &row,
-                                        &inner);
+    rv_status_t status =
+        rvw_sight_find(&view->sight, view->partition->index[rvw_table_index(table)], table, key, n, &row, &inner);
     if (report(view, status, &inner, NULL) || row == RVW_NO_ROW) {
         return false;
     }

@@ -1,8 +1,9 @@
 /* wal.c: the worker's log.
  *
- * Key: partition and LSN, big endian, so a partition's records lie in order. Value: XXH3 of the bytes, seeded with that of the key, then the
- * bytes. One write transaction a group: LMDB syncs data and then the meta page, so a record is there whole or not at all. A failed commit
- * other than for lack of space leaves the log closed to writes, because only opening it anew tells what is in it. One thread.
+ * Key: partition and LSN, big endian, so a partition's records lie in order. Value: XXH3 of the bytes, seeded with that
+ * of the key, then the bytes. One write transaction a group: LMDB syncs data and then the meta page, so a record is
+ * there whole or not at all. A failed commit other than for lack of space leaves the log closed to writes, because only
+ * opening it anew tells what is in it. One thread.
  */
 #include "wal.h"
 
@@ -90,8 +91,9 @@ void rvw_wal_close(rvw_wal_t **wal) {
 }
 
 static rv_status_t writable(const rvw_wal_t *wal, rv_error_t *err) {
-    return wal->closed ? rv_fail(err, RV_REASON_OUTCOME_UNKNOWN, "the log is closed since a commit whose outcome is not known")
-                       : RV_OK;
+    return wal->closed
+               ? rv_fail(err, RV_REASON_OUTCOME_UNKNOWN, "the log is closed since a commit whose outcome is not known")
+               : RV_OK;
 }
 
 /* Ends a transaction and passes its error on; an unknown outcome closes the log. */
@@ -174,7 +176,8 @@ rv_status_t rvw_wal_trim(rvw_wal_t *wal, uint32_t partition, uint64_t lsn, rv_er
 }
 
 static rv_status_t damaged(uint32_t partition, uint64_t lsn, rv_error_t *err) {
-    return rv_fail(err, RV_REASON_DAMAGED, "the log's record %llu of partition %u is damaged: its checksum does not hold",
+    return rv_fail(err, RV_REASON_DAMAGED,
+                   "the log's record %llu of partition %u is damaged: its checksum does not hold",
                    (unsigned long long)lsn, partition);
 }
 

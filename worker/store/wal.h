@@ -17,16 +17,18 @@ typedef struct {
 
 rv_status_t rvw_wal_open(const char *dir, rvw_wal_t **ret, rv_error_t *err);
 void rvw_wal_close(rvw_wal_t **wal);
-/* Appends all records in one transaction and one sync. When it fails nothing is logged; UNAVAILABLE/OUTCOME_UNKNOWN when that cannot be known
- * (the environment is then closed to further writes). */
+/* Appends all records in one transaction and one sync. When it fails nothing is logged; UNAVAILABLE/OUTCOME_UNKNOWN
+ * when that cannot be known (the environment is then closed to further writes). */
 rv_status_t rvw_wal_append(rvw_wal_t *wal, const rvw_record_t *records, size_t n, rv_error_t *err);
 /* Removes the records of a partition up to and including `lsn`. */
 rv_status_t rvw_wal_trim(rvw_wal_t *wal, uint32_t partition, uint64_t lsn, rv_error_t *err);
-/* Calls `each` for the records of a partition above `after`, in order; stops at the first error. DATA_LOSS for a record whose checksum fails. */
+/* Calls `each` for the records of a partition above `after`, in order; stops at the first error. DATA_LOSS for a record
+ * whose checksum fails. */
 typedef rv_status_t rvw_wal_each_t(void *context, const rvw_record_t *record, rv_error_t *err);
 rv_status_t rvw_wal_replay(rvw_wal_t *wal, uint32_t partition, uint64_t after, rvw_wal_each_t *each, void *context,
                            rv_error_t *err);
-/* Rewrites the log without free pages, so that no trace of trimmed records is left on disk; part of a physical erasure. */
+/* Rewrites the log without free pages, so that no trace of trimmed records is left on disk; part of a physical erasure.
+ */
 rv_status_t rvw_wal_compact(rvw_wal_t *wal, rv_error_t *err);
 /* Share of the map in use, 0 to 1. */
 double rvw_wal_fill(const rvw_wal_t *wal);

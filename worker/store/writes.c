@@ -1,8 +1,8 @@
 /* writes.c: see writes.h.
  *
- * Keys: 'P', producer -> expired_below, last LSN, count, checksum; 'i', producer, sequence (big endian) -> content hash, checksum. When a
- * window is full, its least sequence is the lesser of the first one on disk that has not expired and the least one in the tails. Errors are LMDB's,
- * memory, or a record whose checksum does not hold.
+ * Keys: 'P', producer -> expired_below, last LSN, count, checksum; 'i', producer, sequence (big endian) -> content
+ * hash, checksum. When a window is full, its least sequence is the lesser of the first one on disk that has not expired
+ * and the least one in the tails. Errors are LMDB's, memory, or a record whose checksum does not hold.
  */
 #include "writes.h"
 
@@ -155,8 +155,8 @@ static bool add_write(rvw_writes_t *writes, const rvw_write_t *write) {
 }
 
 /* The hash of a write on disk. */
-static rv_status_t stored_hash(const rvw_memory_t *memory, const uint8_t producer[16], uint64_t sequence, bool *ret_found,
-                               uint64_t *ret_hash, rv_error_t *err) {
+static rv_status_t stored_hash(const rvw_memory_t *memory, const uint8_t producer[16], uint64_t sequence,
+                               bool *ret_found, uint64_t *ret_hash, rv_error_t *err) {
     uint8_t key[WRITE_KEY];
     write_record_t record;
     write_key(producer, sequence, key);
@@ -182,8 +182,8 @@ rv_status_t rvw_memory_check(const rvw_memory_t *memory, const uint8_t producer[
     const rvw_producer_t *known = find_producer(memory->producers, producer);
     if (!known && memcmp(memory->producers->evicted, none, 16) != 0 &&
         memcmp(producer, memory->producers->evicted, 16) <= 0) {
-        return rv_fail(err, RV_REASON_EXPIRED, "this producer is older than the last %u that are remembered: use a new one",
-                       RV_MAX_PRODUCERS);
+        return rv_fail(err, RV_REASON_EXPIRED,
+                       "this producer is older than the last %u that are remembered: use a new one", RV_MAX_PRODUCERS);
     }
     *ret_known = false;
     if (!known) {
@@ -265,8 +265,8 @@ static void evict(rvw_producers_t *producers) {
     }
 }
 
-rv_status_t rvw_memory_add(rvw_memory_t *memory, const uint8_t producer[16], uint64_t sequence, uint64_t hash, uint64_t lsn,
-                           rv_error_t *err) {
+rv_status_t rvw_memory_add(rvw_memory_t *memory, const uint8_t producer[16], uint64_t sequence, uint64_t hash,
+                           uint64_t lsn, rv_error_t *err) {
     rvw_write_t write = {.sequence = sequence, .hash = hash};
     memcpy(write.producer, producer, 16);
     rvw_producer_t *known = find_producer(memory->producers, producer);

@@ -1,9 +1,11 @@
 /* writes.h: identities of writes: (producer, sequence) -> content hash.
  *
- * Producers are kept whole in memory (at most RV_MAX_PRODUCERS of 48 bytes). Of their sequences memory holds those of the tail; older ones lie in the
- * environment under 'i', producer, sequence. A producer remembers its RV_PRODUCER_WINDOW greatest sequences: what is below `expired_below` is forgotten. Of
- * too many producers the least recently written goes, and with it the right of every producer that is not newer (UUIDv7 sort by time) to come back.
- * All of it is a function of the writes alone, never of flush points. Used by the writer thread; a frozen copy by the flush.
+ * Producers are kept whole in memory (at most RV_MAX_PRODUCERS of 48 bytes). Of their sequences memory holds those of
+ * the tail; older ones lie in the environment under 'i', producer, sequence. A producer remembers its
+ * RV_PRODUCER_WINDOW greatest sequences: what is below `expired_below` is forgotten. Of too many producers the least
+ * recently written goes, and with it the right of every producer that is not newer (UUIDv7 sort by time) to come back.
+ * All of it is a function of the writes alone, never of flush points. Used by the writer thread; a frozen copy by the
+ * flush.
  */
 #ifndef REVEILLE_WORKER_WRITES_H
 #define REVEILLE_WORKER_WRITES_H
@@ -59,8 +61,8 @@ typedef struct {
 rv_status_t rvw_memory_check(const rvw_memory_t *memory, const uint8_t producer[16], uint64_t sequence, uint64_t hash,
                              bool *ret_known, rv_error_t *err);
 /* Remembers a write that check did not know. */
-rv_status_t rvw_memory_add(rvw_memory_t *memory, const uint8_t producer[16], uint64_t sequence, uint64_t hash, uint64_t lsn,
-                           rv_error_t *err);
+rv_status_t rvw_memory_add(rvw_memory_t *memory, const uint8_t producer[16], uint64_t sequence, uint64_t hash,
+                           uint64_t lsn, rv_error_t *err);
 
 /* Copies the producers into the tail that is frozen and forgets those dropped from memory. False without memory. */
 bool rvw_writes_freeze(rvw_writes_t *writes, rvw_producers_t *producers);
