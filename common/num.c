@@ -183,7 +183,9 @@ size_t rv_double_format(double d, char *out) {
     /* A normal double that has a text of up to 15 digits has just that one, and %g drops its zeros. */
     int precision = fabs(d) < 0x1p-1022 ? 1 : 15;
     for (; precision < 17; precision++) {
-        snprintf(out, 32, "%.*g", precision, d);
+        char text[64]; /* never more than 24 are used, which the compiler cannot know */
+        int n = snprintf(text, sizeof text, "%.*g", precision, d);
+        memcpy(out, text, n < 32 ? (size_t)n + 1 : 32);
         if (!isfinite(d) || strtod(out, NULL) == d)
             return strlen(out);
         int exponent;

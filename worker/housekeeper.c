@@ -3,8 +3,7 @@
  *
  * A partition is flushed when its tail is large (RV_TAIL_BYTES), when all tails together are (RV_TAIL_TOTAL: the
  * largest first), or when its oldest unflushed write is FLUSH_AGE_MS old. After a flush its runs are merged when there
- * are too many, and the writer is told how far the log may be trimmed. A partition that fails is out of service and
- * reported; the others go on.
+ * are too many and the log is trimmed. A partition that fails is out of service and reported; the others go on.
  */
 #include "housekeeper.h"
 #include "reveille/clock.h"
@@ -33,8 +32,7 @@ struct rvw_housekeeper {
     waiting_t *calls, **last_call;
     int64_t dirty_since[RV_MAX_PARTITIONS]; /* rv_mono_ms of the first unflushed write; 0: clean */
     int64_t erased_since[RV_MAX_PARTITIONS];
-    uint64_t trim[RV_MAX_PARTITIONS]; /* LSN that the log may be trimmed to; 0: nothing new */
-    size_t tails;                     /* bytes of all tails at the last look */
+    size_t tails; /* bytes of all tails at the last look */
 };
 
 static size_t all_tails(rvw_holdings_t *holdings) {
@@ -106,10 +104,12 @@ static rv_status_t flush_one(rvw_housekeeper_t *k, uint32_t number, rv_error_t *
     rv_status_t status = rvw_partition_flush(partition, err);
     if (status == RV_OK)
         status = rvw_partition_merge(partition, RV_MAX_RUNS, err);
+    rv_error_t why;
+    if (status == RV_OK && rvw_wal_trim(rvw_holdings_wal(k->holdings), number, rvw_partition_flushed_lsn(partition),
+                                        &why) != RV_OK) /* the next flush tries again; the writer meets a failed log */
+        rv_log(RV_LOG_WARN, "trim-failed", "partition %u: %s", number, why.message);
     pthread_mutex_lock(&k->lock);
-    if (status == RV_OK)
-        k->trim[number] = rvw_partition_flushed_lsn(partition);
-    else if (!k->dirty_since[number])
+    if (status != RV_OK && !k->dirty_since[number])
         k->dirty_since[number] = rv_mono_ms();
     k->tails = all_tails(k->holdings);
     pthread_cond_broadcast(&k->room);
@@ -158,6 +158,8 @@ static rv_status_t maintain(rvw_housekeeper_t *k, rvw_call_t *call, Reveille__V1
         rvw_partition_counts(partition, &counts);
         response->bytes_after += counts.bytes;
     }
+    if (status == RV_OK && request->compact)
+        status = rvw_wal_compact(rvw_holdings_wal(k->holdings), err);
     if (status == RV_OK)
         status =
             rvw_holdings_report(k->holdings, request->n_partitions ? request->partitions : NULL, request->n_partitions,
@@ -210,8 +212,9 @@ static void *run(void *context) {
         pthread_mutex_unlock(&k->lock);
         if (flush >= 0)
             flush_one(k, (uint32_t)flush, &err);
-        if (erase >= 0)
-            compact_one(k, (uint32_t)erase, &err);
+        if (erase >= 0 && compact_one(k, (uint32_t)erase, &err) == RV_OK &&
+            rvw_wal_compact(rvw_holdings_wal(k->holdings), &err) != RV_OK)
+            rv_log(RV_LOG_WARN, "compact-failed", "the log: %s", err.message);
         if (first)
             answer_maintain(k, first->call);
         free(first);
@@ -308,20 +311,6 @@ void rvw_housekeeper_maintain(rvw_housekeeper_t *k, rvw_call_t *call) {
     k->last_call = &waiting->next;
     pthread_cond_signal(&k->work);
     pthread_mutex_unlock(&k->lock);
-}
-
-bool rvw_housekeeper_trim(rvw_housekeeper_t *k, uint32_t *ret_partition, uint64_t *ret_lsn) {
-    bool found = false;
-    pthread_mutex_lock(&k->lock);
-    for (uint32_t i = 0; i < RV_MAX_PARTITIONS && !found; i++)
-        if (k->trim[i]) {
-            *ret_partition = i;
-            *ret_lsn = k->trim[i];
-            k->trim[i] = 0;
-            found = true;
-        }
-    pthread_mutex_unlock(&k->lock);
-    return found;
 }
 
 rv_status_t rvw_holdings_flush(rvw_holdings_t *holdings, rv_error_t *err) {

@@ -17,9 +17,6 @@ void rvw_housekeeper_wrote(rvw_housekeeper_t *housekeeper, uint32_t partition);
 void rvw_housekeeper_wait_for_room(rvw_housekeeper_t *housekeeper);
 /* Takes over a reference of a Maintain call. */
 void rvw_housekeeper_maintain(rvw_housekeeper_t *housekeeper, rvw_call_t *call);
-/* Partitions whose log may be trimmed, with the LSN; one a call, false when there is none. For the writer, which owns
- * the log. */
-bool rvw_housekeeper_trim(rvw_housekeeper_t *housekeeper, uint32_t *ret_partition, uint64_t *ret_lsn);
 /* Flushes everything, now, on the caller's thread (before a move). */
 rv_status_t rvw_holdings_flush(rvw_holdings_t *holdings, rv_error_t *err);
 

@@ -16,8 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TRIM_FILL 0.5 /* trim the log before a group when more of its map is in use, otherwise when idle */
-
 typedef struct item {
     struct item *next;
     rvw_call_t *call;
@@ -319,22 +317,6 @@ static void answer_assign(rvw_writer_t *w, item_t *item) {
     free(item);
 }
 
-static void trim_log(rvw_writer_t *w) {
-    uint32_t partition;
-    uint64_t lsn;
-    rv_error_t err;
-    while (rvw_housekeeper_trim(w->housekeeper, &partition, &lsn))
-        if (rvw_wal_trim(rvw_holdings_wal(w->holdings), partition, lsn, &err) != RV_OK)
-            rv_log(RV_LOG_WARN, "trim-failed", "partition %u: %s", partition, err.message);
-}
-
-static bool queue_empty(rvw_writer_t *w) {
-    pthread_mutex_lock(&w->lock);
-    bool empty = !w->first;
-    pthread_mutex_unlock(&w->lock);
-    return empty;
-}
-
 static void *run(void *context) {
     rvw_writer_t *w = context;
     for (;;) {
@@ -346,8 +328,6 @@ static void *run(void *context) {
             write_group(w, n);
         else
             return NULL;
-        if (queue_empty(w) || rvw_wal_fill(rvw_holdings_wal(w->holdings)) > TRIM_FILL)
-            trim_log(w);
     }
 }
 

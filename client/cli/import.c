@@ -357,7 +357,7 @@ static void summary(const import_t *import, double seconds) {
             (unsigned long long)import->duplicates, (unsigned long long)import->without_id,
             (unsigned long long)import->created, (unsigned long long)rejected, seconds,
             seconds > 0 ? (double)import->rows / seconds : 0.0);
-    if (rv_rejects_first(import->rejects))
+    if (rv_rejects_first(import->rejects) && rv_args_text(import->cli->args, "rejects"))
         rv_note(import->cli, "the first reject: %s", rv_rejects_first(import->rejects));
     if (import->unnamed)
         rv_note(import->cli, "%llu of the rejected rows are not named by the cluster",

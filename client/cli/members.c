@@ -126,9 +126,11 @@ rv_status_t rv_members_start(rv_members_t *members, rv_error_t *err) {
     struct stat info;
     for (size_t i = 0; i < members->n; i++) {
         member_t *member = &members->at[i];
+        path_of(members->data, member->name, "", dir);
+        if (member->running)
+            member->running = rv_process_holder(dir) != 0;
         if (member->running || member->child)
             continue;
-        path_of(members->data, member->name, "", dir);
         path_of(members->data, member->name, "log", log);
         if (mkdir(dir, 0700) != 0 && errno != EEXIST)
             return rv_fail_as(err, RV_FAILED_PRECONDITION, RV_REASON_NONE, "%s: %s", dir, strerror(errno));

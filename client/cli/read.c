@@ -275,7 +275,8 @@ static void note_coverage(const rv_cli_t *cli, const Reveille__V1__Coverage *cov
                 coverage->partitions_expected, (int)n, text);
         rv_out_reset(names);
     }
-    if (coverage->n_current_attributes && names) {
+    /* only where the past was asked for: with --repeat every run but the last lies seconds back */
+    if (coverage->n_current_attributes && names && rv_args_text(cli->args, "as-of")) {
         for (size_t i = 0; i < coverage->n_current_attributes; i++)
             rv_out_printf(names, "%s%s", i ? ", " : "", coverage->current_attributes[i]);
         const char *text = rv_out_bytes(names, &n);

@@ -20,6 +20,7 @@
 
 #define DEFAULT_DATA "reveille-data"
 #define READY_MS 60000
+#define QUIET_MS 30000
 
 static const char *data_of(const rv_cli_t *cli) {
     const char *data = rv_args_text(cli->args, "data");
@@ -68,18 +69,35 @@ static rv_status_t flush_worker(const char *data, uint32_t worker, rv_error_t *e
     return rv_process_run((const char *const[]){program, "--data", dir, "--flush", NULL}, log, err);
 }
 
-/* Some member of the directory holds its lock, also one beyond the number of workers. */
-static bool anything_runs(const char *data, const rv_holdings_t *holdings) {
+static bool holds_lock(const char *data, const char *member, uint32_t number) {
     char dir[4096];
-    snprintf(dir, sizeof dir, "%s/coordinator", data);
-    if (rv_process_holder(dir))
-        return true;
-    for (uint32_t w = 1; w <= holdings->highest; w++) {
-        snprintf(dir, sizeof dir, "%s/worker-%u", data, w);
-        if (holdings->worker[w] && rv_process_holder(dir))
+    if (number)
+        snprintf(dir, sizeof dir, "%s/%s-%u", data, member, number);
+    else
+        snprintf(dir, sizeof dir, "%s/%s", data, member);
+    return rv_process_holder(dir) != 0;
+}
+
+static bool a_worker_runs(const char *data, const rv_holdings_t *holdings) {
+    for (uint32_t w = 1; w <= holdings->highest; w++)
+        if (holdings->worker[w] && holds_lock(data, "worker", w))
             return true;
-    }
     return false;
+}
+
+/* Nothing may run while directories move. A worker without a coordinator is what an `up` that was killed left flushing,
+ * or a cluster on its way down: it is waited for. */
+static rv_status_t wait_quiet(const char *data, const rv_holdings_t *holdings, rv_error_t *err) {
+    int64_t end = rv_mono_ms() + QUIET_MS;
+    for (unsigned wait = 1; a_worker_runs(data, holdings) || holds_lock(data, "coordinator", 0);
+         wait = wait < 50 ? wait * 2 : 50) {
+        if (holds_lock(data, "coordinator", 0) || rv_mono_ms() >= end)
+            return rv_fail_as(err, RV_FAILED_PRECONDITION, RV_REASON_NONE,
+                              "the number of workers changes only while the cluster is down: reveille down --data %s",
+                              data);
+        rv_process_pause(wait);
+    }
+    return RV_OK;
 }
 
 static rv_status_t move_all(rv_cli_t *cli, const char *data, const rv_home_t *home, const rv_holdings_t *holdings,
@@ -106,10 +124,8 @@ static rv_status_t place(rv_cli_t *cli, const char *data, const rv_home_t *home,
     if (status == RV_OK) {
         size_t n = rv_placement_plan(holdings->owner, home->partitions, home->workers, moves);
         bool needed = n > 0 || holdings->highest > home->workers;
-        if (needed && anything_runs(data, holdings))
-            status = rv_fail_as(err, RV_FAILED_PRECONDITION, RV_REASON_NONE,
-                                "the number of workers changes only while the cluster is down: reveille down --data %s",
-                                data);
+        if (needed)
+            status = wait_quiet(data, holdings, err);
         if (needed && status == RV_OK) /* first, so that an `up` without --workers finishes what this one may not */
             status = rv_home_write(data, home, err);
         if (needed && status == RV_OK)
@@ -142,6 +158,8 @@ static rv_status_t wait_ready(rv_cli_t *cli, rv_members_t *members, rv_error_t *
         if (is_ready(cli, &why))
             return RV_OK;
         rv_status_t status = rv_members_check(members, NULL, err);
+        if (status == RV_OK)
+            status = rv_members_start(members, err); /* what ran when we came may just have been on its way out */
         if (status != RV_OK)
             return status;
         if (rv_mono_ms() >= end)

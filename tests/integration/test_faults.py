@@ -79,7 +79,7 @@ class Faults(harness.TestCase):
         self.answers()
 
     def test_25_headers_of_any_shape(self):
-        header = wire.envelope_pb2.RequestHeader(method=COUNT, request_id=b"1", kind=wire.CALL, timeout_ms=9, traceparent="t").SerializeToString()
+        header = wire.envelope_pb2.RequestHeader(method=COUNT, request_id=b"header", kind=wire.CALL, timeout_ms=9, traceparent="t").SerializeToString()
         before = private_memory(self.coordinator)
         with wire.Client(self.c.endpoint, timeout=10) as client:
             for _ in range(400):

@@ -267,8 +267,8 @@ static bool check_scalar(rvm_checker_t *k, rvm_node_t *node) {
     static const struct {
         const char *name, *takes;
         rvm_type_t gives; // MISSING: the type of the argument
-    } functions[] = {{"lower", "S", RVM_STRING}, {"upper", "S", RVM_STRING},  {"length", "S", RVM_INT},
-                     {"abs", "ND", RVM_MISSING}, {"round", "N", RVM_MISSING}, {"floor", "N", RVM_MISSING},
+    } functions[] = {{"lower", "S", RVM_STRING}, {"upper", "S", RVM_STRING}, {"length", "S", RVM_INT},
+                     {"abs", "ND", RVM_MISSING}, {"round", "N", RVM_INT},    {"floor", "N", RVM_INT},
                      {"day", "I", RVM_INT}};
     static const char *const later[] = {"fold", "year", "month", "days_until_anniversary"};
     if (!check_kids(k, node)) {
@@ -295,9 +295,8 @@ static bool check_scalar(rvm_checker_t *k, rvm_node_t *node) {
         if (node->n != 1 || strchr(functions[i].takes, letter) == NULL) {
             return rvm_check_fail(k, node, RVM_INVALID, "wrong arguments of", node->name);
         }
-        bool whole = functions[i].name[0] == 'r' || functions[i].name[0] == 'f';
         node->type = functions[i].gives == RVM_MISSING ? type : functions[i].gives;
-        node->scale = whole ? 0 : node->kid[0]->scale;
+        node->scale = node->type == RVM_DECIMAL ? node->kid[0]->scale : 0;
         return true;
     }
     return rvm_check_fail(k, node, RVM_INVALID, "unknown function", node->name);

@@ -278,10 +278,10 @@ static rvm_value_t eval_scalar(const rvm_context_t *c, const rvm_node_t *node) {
         return rvm_int(n);
     }
     if (strcasecmp(f, "round") == 0) {
-        return rvm_round(&a);
+        return rvm_round(&a, c->overflow);
     }
     if (strcasecmp(f, "floor") == 0) {
-        return rvm_floor(&a);
+        return rvm_floor(&a, c->overflow);
     }
     if (strcasecmp(f, "day") == 0) {
         return day_of_month(&a);

@@ -271,9 +271,22 @@ rvm_value_t rvm_sum_total(const rvm_sum_t *sum, bool *ret_overflow) {
     return sum->type == RVM_DURATION ? rvm_duration((int64_t)n) : rvm_decimal(n, sum->scale);
 }
 
+// To the nearest millisecond, halves away from zero. A mean is never beyond what it is the mean of.
+static rvm_value_t mean_duration(const rvm_sum_t *sum) {
+    rvm_i128_t n = 0;
+    bool fits = rvm_big_get(&sum->total, &n);
+    assert(fits);
+    rvm_i128_t magnitude = n < 0 ? -n : n, mean = magnitude / sum->count, rest = magnitude % sum->count;
+    mean += 2 * rest >= sum->count;
+    return rvm_duration((int64_t)(n < 0 ? -mean : mean));
+}
+
 rvm_value_t rvm_sum_average(const rvm_sum_t *sum, bool *ret_overflow) {
     if (sum->count == 0) {
         return rvm_missing();
+    }
+    if (sum->type == RVM_DURATION) {
+        return mean_duration(sum);
     }
     rvm_big_t unit, count;
     rvm_big_set(&count, sum->count);

@@ -47,9 +47,9 @@ rvm_value_t rvm_arith(char op, const rvm_value_t *a, const rvm_value_t *b, bool 
 rvm_value_t rvm_negate(const rvm_value_t *a, bool *ret_overflow);
 rvm_value_t rvm_to_double(const rvm_value_t *a);                              // a number: the nearest double
 rvm_value_t rvm_rescale(const rvm_value_t *a, int scale, bool *ret_overflow); // INT or DECIMAL to a scale not smaller
-rvm_value_t rvm_round(const rvm_value_t *a);                                  // half away from zero
-rvm_value_t rvm_floor(const rvm_value_t *a);
-int64_t rvm_instant(const rvm_value_t *a); // TIME, or DATE as its midnight
+rvm_value_t rvm_round(const rvm_value_t *a, bool *ret_overflow);              // to an int, half away from zero
+rvm_value_t rvm_floor(const rvm_value_t *a, bool *ret_overflow);              // to an int
+int64_t rvm_instant(const rvm_value_t *a);                                    // TIME, or DATE as its midnight
 int64_t rvm_floor_div(int64_t a, int64_t b);
 
 // Civil calendar (proleptic Gregorian, UTC).

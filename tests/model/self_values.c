@@ -163,8 +163,10 @@ static int check_rounding(rvm_arena_t *arena) {
         {rvm_int(-7), "-7", "-7"},          {rvm_decimal(-1, 1), "0", "-1"},    {rvm_decimal(5, 0), "5", "5"}};
     int failures = 0;
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
-        rvm_value_t r = rvm_round(&table[i].a), f = rvm_floor(&table[i].a);
-        if (strcmp(rvm_show(arena, &r), table[i].round) != 0 || strcmp(rvm_show(arena, &f), table[i].floor) != 0) {
+        bool overflow = false;
+        rvm_value_t r = rvm_round(&table[i].a, &overflow), f = rvm_floor(&table[i].a, &overflow);
+        if (overflow || strcmp(rvm_show(arena, &r), table[i].round) != 0 ||
+            strcmp(rvm_show(arena, &f), table[i].floor) != 0) {
             failures += failed(rvm_format(arena, "rounding %zu", i), rvm_show(arena, &r), table[i].round);
         }
     }

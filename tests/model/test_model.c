@@ -220,8 +220,10 @@ static rvm_table_t without_limit(rvm_arena_t *arena, const question_t *q) {
     return table;
 }
 
-static void ask(world_t *w, const rvm_views_t *views, const rvm_data_t *data, const rvm_query_t *query, bool spoilt) {
+static void ask(world_t *w, const rvm_views_t *views, const rvm_data_t *data, const rvm_query_t *asked, bool spoilt) {
     rvm_arena_t *arena = rvm_arena_new();
+    rvm_query_t own = *asked, *query = &own;
+    own.limit = own.limit == 0 ? -1 : own.limit; // to the engine 0 is all
     question_t q = {.query = query, .world = rvm_case_world(w->one, data, query->as_of), .spoilt = spoilt};
     q.expected = rvm_query_run(arena, &q.world, query, &q.table, &q.error);
     q.got = rvm_engine_ask(w->engine, views, query, arena, &q.answer, &q.err);
@@ -247,7 +249,6 @@ static void ask_all(world_t *w, const rvm_views_t *views, const rvm_data_t *data
     for (int i = 0; i < w->one->n_queries && w->tally->mismatches < MAX_MISMATCHES; i++) {
         rvm_query_t query = w->one->queries[i];
         rv_error_t err = {0};
-        query.limit = query.limit == 0 ? -1 : query.limit; // to the engine 0 is all
         if (rvm_engine_disturb(w->engine, &err) != RV_OK) {
             report_error(w, "upkeep fails", &err);
         }

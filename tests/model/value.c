@@ -352,19 +352,31 @@ static rvm_i128_t floor_units(rvm_i128_t n, int scale, bool nearest) {
     return nearest && rest >= unit - rest ? whole + 1 : whole;
 }
 
-rvm_value_t rvm_round(const rvm_value_t *a) {
-    if (a->type == RVM_DECIMAL) { // half away from zero: round the magnitude half upwards
-        rvm_i128_t n = floor_units(a->n < 0 ? -a->n : a->n, a->scale, true);
-        return rvm_decimal(a->n < 0 ? -n : n, 0);
-    }
-    return a->type == RVM_DOUBLE ? rvm_double(round(a->d)) : *a;
+static rvm_value_t whole_units(rvm_i128_t n, bool *ret_overflow) {
+    bool fits = n >= INT64_MIN && n <= INT64_MAX;
+    *ret_overflow = *ret_overflow || !fits;
+    return fits ? rvm_int((int64_t)n) : rvm_missing();
 }
 
-rvm_value_t rvm_floor(const rvm_value_t *a) {
-    if (a->type == RVM_DECIMAL) {
-        return rvm_decimal(floor_units(a->n, a->scale, false), 0);
+static rvm_value_t whole_double(double d, bool *ret_overflow) {
+    bool fits = d >= -9223372036854775808.0 && d < 9223372036854775808.0;
+    *ret_overflow = *ret_overflow || !fits;
+    return fits ? rvm_int((int64_t)d) : rvm_missing();
+}
+
+rvm_value_t rvm_round(const rvm_value_t *a, bool *ret_overflow) {
+    if (a->type == RVM_DECIMAL) { // half away from zero: round the magnitude half upwards
+        rvm_i128_t n = floor_units(a->n < 0 ? -a->n : a->n, a->scale, true);
+        return whole_units(a->n < 0 ? -n : n, ret_overflow);
     }
-    return a->type == RVM_DOUBLE ? rvm_double(floor(a->d)) : *a;
+    return a->type == RVM_DOUBLE ? whole_double(round(a->d), ret_overflow) : *a;
+}
+
+rvm_value_t rvm_floor(const rvm_value_t *a, bool *ret_overflow) {
+    if (a->type == RVM_DECIMAL) {
+        return whole_units(floor_units(a->n, a->scale, false), ret_overflow);
+    }
+    return a->type == RVM_DOUBLE ? whole_double(floor(a->d), ret_overflow) : *a;
 }
 
 int64_t rvm_floor_div(int64_t a, int64_t b) {

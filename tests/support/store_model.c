@@ -65,9 +65,14 @@ static void apply_rows(model_t *model, const step_t *step, uint64_t lsn, model_r
         for (uint32_t a = 0; a < (company ? MODEL_COMPANY_ATTRIBUTES : MODEL_ATTRIBUTES); a++) {
             model_value_t value = {.present = false};
             bool given = step->named[a] && step->rows[i].values[a].present;
+            bool unset = step->named[a] && step->unset[i][a];
+            if (given && model_type(company, a) == RV_SET && step->rows[i].values[a].s[0] == 0) {
+                given = false; /* the empty set is a missing one */
+                unset = true;
+            }
             if (given) {
                 value = step->rows[i].values[a];
-            } else if (!step->replace && !(step->named[a] && step->unset[i][a])) {
+            } else if (!step->replace && !unset) {
                 continue;
             }
             if (given && model_type(company, a) == RV_COMPANY) {

@@ -216,6 +216,10 @@ void world_pretend(world_t *world, uint32_t items) {
     remember(world, step);
 }
 
+uint64_t world_pretended_lsn(const world_t *world) {
+    return world->lsn;
+}
+
 void world_flush(world_t *world) {
     rv_error_t err = {0};
     must(rvw_partition_flush(world->partition, &err), &err);

@@ -27,6 +27,8 @@ void world_destroy(world_t **world);
 void world_step(world_t *world, uint32_t items);
 /* Only makes the write and adds it to the arrays, as if it had been applied: what a killed process did before. */
 void world_pretend(world_t *world, uint32_t items);
+/* LSN of the last write that the arrays hold. */
+uint64_t world_pretended_lsn(const world_t *world);
 void world_flush(world_t *world);
 void world_merge(world_t *world, uint32_t max_runs);
 void world_compact(world_t *world);

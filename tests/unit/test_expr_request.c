@@ -445,6 +445,54 @@ static void segments_of_a_filter_are_listed(void **state) {
     rv_arena_done(&arena);
 }
 
+/* A catalog whose segment "s7" is made of "s6" by the format, and so on down to "s0". */
+static rv_catalog_t *chained(size_t n, const char *format) {
+    rv_arena_t memory;
+    rv_catalog_t *own = NULL;
+    rv_arena_init(&memory, 16u << 20);
+    Reveille__V1__Catalog message = *rv_catalog_message(catalog);
+    message.n_segments = n;
+    message.segments = rv_arena_zalloc(&memory, n, sizeof *message.segments);
+    for (size_t i = 0; i < n; i++) {
+        char text[256];
+        Reveille__V1__Segment *segment = message.segments[i] = rv_arena_zalloc(&memory, 1, sizeof *segment);
+        reveille__v1__segment__init(segment);
+        snprintf(text, sizeof text, "s%zu", i);
+        segment->name = rvt_string(&memory, text);
+        snprintf(text, sizeof text, format, i - 1, i - 1, (size_t)1 << (i % 40));
+        segment->filter = rvt_string(&memory, i ? text : "exists(nps)");
+        segment->version = 1;
+    }
+    if (rv_catalog_new(&message, &own, &err) != RV_OK)
+        fail_msg("%s", err.message);
+    rv_arena_done(&memory);
+    return own;
+}
+
+static rv_status_t filter_of(rv_catalog_t *own, const char *text) {
+    rv_builder_t *chain = NULL;
+    uint32_t filter;
+    assert_int_equal(rv_builder_new(own, RVT_NOW, NULL, &chain, &err), RV_OK);
+    rv_status_t status = rv_builder_filter(chain, "filter", text, &filter, &err);
+    rv_builder_destroy(&chain);
+    rv_catalog_unref(&own);
+    return status;
+}
+
+static void segments_within_segments_have_a_limit(void **state) {
+    (void)state;
+    assert_int_equal(filter_of(chained(100, "not segment('s%zu')"), "segment('s99')"), RV_OK);
+    assert_int_equal(filter_of(chained(1000, "not segment('s%zu')"), "segment('s999')"), RV_INVALID_ARGUMENT);
+    assert_non_null(strstr(err.message, "nested too deeply"));
+    /* each instant is compiled once, however many ways lead to it */
+    assert_int_equal(filter_of(chained(40, "segment('s%zu') or segment('s%zu')"), "segment('s39')"), RV_OK);
+    assert_int_equal(filter_of(chained(40, "segment('s%zu') or segment('s%zu') at 1 day ago"), "segment('s39')"),
+                     RV_OK);
+    assert_int_equal(filter_of(chained(40, "segment('s%zu') or segment('s%zu') at %zu seconds ago"), "segment('s39')"),
+                     RV_INVALID_ARGUMENT);
+    assert_non_null(strstr(err.message, "4096 different nodes"));
+}
+
 static void a_request_has_a_limit_of_nodes(void **state) {
     (void)state;
     char *text = malloc(RV_MAX_TEXT);
@@ -483,6 +531,7 @@ int main(void) {
         TEST(attributes_that_are_read_are_named),
         TEST(windows_before_complete_history_are_noticed),
         TEST(segments_of_a_filter_are_listed),
+        TEST(segments_within_segments_have_a_limit),
         TEST(a_request_has_a_limit_of_nodes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -261,7 +261,7 @@ static uint64_t count_now(fixture_t *f) {
     assert_non_null(response);
     assert_int_equal(response->n_partitions, PARTITIONS);
     for (size_t i = 0; i < response->n_partitions; i++)
-        assert_true(!response->partitions[i]->status || response->partitions[i]->status->code == RV_OK);
+        assert_true(!response->partitions[i]->status || (int)response->partitions[i]->status->code == RV_OK);
     uint64_t count = response->count;
     reveille__v1__query_response__free_unpacked(response, NULL);
     return count;
@@ -282,7 +282,7 @@ static void an_acknowledged_write_is_seen_at_once(void **state) {
     for (unsigned i = 0; i < 50; i++) {
         send_click(f, i, i + 1);
         Reveille__V1__PartitionWriteResult *result = write_result(f, &response);
-        assert_int_equal(result->status ? result->status->code : 0, RV_OK);
+        assert_int_equal(result->status ? (int)result->status->code : 0, RV_OK);
         assert_int_equal(result->applied, 1);
         assert_int_equal(result->contacts_created, 1);
         reveille__v1__write_response__free_unpacked(response, NULL);

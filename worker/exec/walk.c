@@ -20,8 +20,8 @@ rv_status_t rvw_task_events(rvw_chunk_t *t, uint32_t type, const rvw_events_t **
         if (!events)
             return RVW_NO_SPACE;
         RVW_TRY(rvw_view_events(t->view, type, t->chunk, events, &n, err));
-        for (uint32_t i = 0; i < n; i++)
-            if (events[i].n && events[i].max_row >= t->n_rows)
+        for (uint32_t i = 0; i < n; i++) /* the bounds of a tail block may cover later events too */
+            if (events[i].n && events[i].sorted && events[i].max_row >= t->n_rows)
                 return rv_fail(err, RV_REASON_DAMAGED, "events of type %u are about row %u of a chunk of %u rows", type,
                                events[i].max_row, t->n_rows);
         t->events[s] = events;

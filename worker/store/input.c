@@ -32,14 +32,25 @@ bool rvw_input_init(rvw_input_t *input, const Reveille__V1__Column *column, rv_a
     return column->n_codes == 0 || input->kept;
 }
 
-bool rvw_input_present(const rvw_input_t *input, uint32_t i) {
-    const Reveille__V1__Column *column = input->column;
+static bool is_given(const Reveille__V1__Column *column, uint32_t i) {
     return column && (column->present.len == 0 || (column->present.data[i >> 3] >> (i & 7) & 1));
+}
+
+/* A missing set is the empty set: the latter is stored as the former. */
+static bool is_empty_set(const rvw_input_t *input, uint32_t i) {
+    const Reveille__V1__Column *column = input->column;
+    return column && column->type == RV_SET && is_given(column, i) &&
+           rvw_strings_get(&input->strings, column->n_codes > 0 ? column->codes[i] : i).n == 0;
+}
+
+bool rvw_input_present(const rvw_input_t *input, uint32_t i) {
+    return is_given(input->column, i) && !is_empty_set(input, i);
 }
 
 bool rvw_input_unset(const rvw_input_t *input, uint32_t i) {
     const Reveille__V1__Column *column = input->column;
-    return column && column->unset.len > 0 && (column->unset.data[i >> 3] >> (i & 7) & 1);
+    return column &&
+           (is_empty_set(input, i) || (column->unset.len > 0 && (column->unset.data[i >> 3] >> (i & 7) & 1)));
 }
 
 rv_str_t rvw_input_string(const rvw_input_t *input, uint32_t i) {

@@ -28,6 +28,7 @@ typedef struct {
 } rvw_input_t;
 
 bool rvw_input_init(rvw_input_t *input, const Reveille__V1__Column *column, rv_arena_t *arena);
+/* The empty set counts as unset. */
 bool rvw_input_present(const rvw_input_t *input, uint32_t i);
 bool rvw_input_unset(const rvw_input_t *input, uint32_t i);
 /* The string of row i, "" where absent. */

@@ -3,11 +3,13 @@
  * Key: partition and LSN, big endian, so a partition's records lie in order. Value: XXH3 of the bytes, seeded with that
  * of the key, then the bytes. One write transaction a group: LMDB syncs data and then the meta page, so a record is
  * there whole or not at all. A failed commit other than for lack of space leaves the log closed to writes, because only
- * opening it anew tells what is in it. One thread.
+ * opening it anew tells what is in it. Threads: the writer appends, the housekeeper trims and compacts; a lock keeps
+ * them apart. Replay is for the start, before there are threads.
  */
 #include "wal.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +26,7 @@
 #define COPY_BYTES ((size_t)8 << 20)
 
 struct rvw_wal {
+    pthread_mutex_t lock_env;
     char *dir;
     int lock;
     rvw_env_t *env;
@@ -61,6 +64,7 @@ rv_status_t rvw_wal_open(const char *dir, rvw_wal_t **ret, rv_error_t *err) {
         return rv_fail_memory(err, "the log");
     }
     wal->lock = -1;
+    pthread_mutex_init(&wal->lock_env, NULL);
     wal->dir = strdup(dir);
     rv_status_t status = wal->dir ? rvw_lock_dir(dir, &wal->lock, err) : rv_fail_memory(err, "the log");
     if (status == RV_OK) {
@@ -85,6 +89,7 @@ void rvw_wal_close(rvw_wal_t **wal) {
         if (gone->lock >= 0) {
             close(gone->lock);
         }
+        pthread_mutex_destroy(&gone->lock_env);
         free(gone->dir);
         free(gone);
     }
@@ -111,7 +116,7 @@ static rv_status_t finish(rvw_wal_t *wal, rvw_txn_t *txn, rv_error_t *err) {
     return txn->status;
 }
 
-rv_status_t rvw_wal_append(rvw_wal_t *wal, const rvw_record_t *records, size_t n, rv_error_t *err) {
+static rv_status_t append(rvw_wal_t *wal, const rvw_record_t *records, size_t n, rv_error_t *err) {
     rvw_txn_t txn;
     rv_status_t status = writable(wal, err);
     if (status) {
@@ -143,7 +148,7 @@ rv_status_t rvw_wal_append(rvw_wal_t *wal, const rvw_record_t *records, size_t n
     return status;
 }
 
-rv_status_t rvw_wal_trim(rvw_wal_t *wal, uint32_t partition, uint64_t lsn, rv_error_t *err) {
+static rv_status_t trim(rvw_wal_t *wal, uint32_t partition, uint64_t lsn, rv_error_t *err) {
     uint8_t first[KEY_BYTES], last[KEY_BYTES];
     MDB_cursor *cursor = NULL;
     rvw_txn_t txn;
@@ -228,10 +233,6 @@ rv_status_t rvw_wal_replay(rvw_wal_t *wal, uint32_t partition, uint64_t after, r
     return status;
 }
 
-double rvw_wal_fill(const rvw_wal_t *wal) {
-    return rvw_env_fill(wal->env);
-}
-
 /* All records into the new environment, in slices. */
 static rv_status_t copy_records(MDB_cursor *cursor, rvw_env_t *to, rv_error_t *err) {
     rvw_txn_t out;
@@ -271,7 +272,7 @@ static rv_status_t copy_env(rvw_wal_t *wal, rvw_env_t *to, rv_error_t *err) {
     return status ? status : rvw_env_sync(to, err);
 }
 
-rv_status_t rvw_wal_compact(rvw_wal_t *wal, rv_error_t *err) {
+static rv_status_t compact(rvw_wal_t *wal, rv_error_t *err) {
     char path[4096];
     rvw_env_t *copy = NULL;
     rv_status_t status = writable(wal, err);
@@ -306,4 +307,25 @@ rv_status_t rvw_wal_compact(rvw_wal_t *wal, rv_error_t *err) {
     }
     rvw_env_unref(&old);
     return RV_OK;
+}
+
+rv_status_t rvw_wal_append(rvw_wal_t *wal, const rvw_record_t *records, size_t n, rv_error_t *err) {
+    pthread_mutex_lock(&wal->lock_env);
+    rv_status_t status = append(wal, records, n, err);
+    pthread_mutex_unlock(&wal->lock_env);
+    return status;
+}
+
+rv_status_t rvw_wal_trim(rvw_wal_t *wal, uint32_t partition, uint64_t lsn, rv_error_t *err) {
+    pthread_mutex_lock(&wal->lock_env);
+    rv_status_t status = trim(wal, partition, lsn, err);
+    pthread_mutex_unlock(&wal->lock_env);
+    return status;
+}
+
+rv_status_t rvw_wal_compact(rvw_wal_t *wal, rv_error_t *err) {
+    pthread_mutex_lock(&wal->lock_env);
+    rv_status_t status = compact(wal, err);
+    pthread_mutex_unlock(&wal->lock_env);
+    return status;
 }

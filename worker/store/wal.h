@@ -1,6 +1,7 @@
 /* wal.h: the worker's log: one LMDB environment for all its partitions, key (partition, LSN), group commit.
  *
- * Owned by the writer thread. A record is what it was given plus a checksum over key and bytes. */
+ * The writer appends, the housekeeper trims and compacts; both may call at any time. A record is what it was given plus
+ * a checksum over key and bytes. */
 #ifndef REVEILLE_WORKER_WAL_H
 #define REVEILLE_WORKER_WAL_H
 
@@ -30,7 +31,5 @@ rv_status_t rvw_wal_replay(rvw_wal_t *wal, uint32_t partition, uint64_t after, r
 /* Rewrites the log without free pages, so that no trace of trimmed records is left on disk; part of a physical erasure.
  */
 rv_status_t rvw_wal_compact(rvw_wal_t *wal, rv_error_t *err);
-/* Share of the map in use, 0 to 1. */
-double rvw_wal_fill(const rvw_wal_t *wal);
 
 #endif
