@@ -260,6 +260,17 @@ static rv_status_t points(const reader_t *r, const rv_node_t *node, double *ret)
     return RV_OK;
 }
 
+/* A duration of the filter language, or whole milliseconds, which is how shorter steps are written. */
+static bool half_life(rv_str_t text, int64_t *ret) {
+    char *end;
+    if (text.n > 3 && memcmp(text.p + text.n - 3, " ms", 3) == 0 && text.p[0] >= '0' && text.p[0] <= '9') {
+        errno = 0;
+        *ret = strtoll(text.p, &end, 10);
+        return end == text.p + text.n - 3 && errno == 0 && *ret > 0;
+    }
+    return rv_duration_parse(text.p, text.n, ret) && *ret > 0;
+}
+
 static rv_status_t score(const reader_t *r, rv_str_t name, const rv_node_t *key, const rv_node_t *node,
                          Reveille__V1__ScoreModel **ret) {
     static const char *const KEYS[] = {"half_life", "events", NULL};
@@ -273,7 +284,7 @@ static rv_status_t score(const reader_t *r, rv_str_t name, const rv_node_t *key,
     const rv_node_t *half = rv_node_get(r->yaml, node, "half_life"), *events = rv_node_get(r->yaml, node, "events");
     rv_str_t duration;
     int64_t ms;
-    if (!rv_node_scalar(r->yaml, half, &duration) || !rv_duration_parse(duration.p, duration.n, &ms) || ms < 1)
+    if (!rv_node_scalar(r->yaml, half, &duration) || !half_life(duration, &ms))
         return rv_node_fail(r->yaml, half ? half : key, r->err, "half_life is a duration like 30 days");
     if (!rv_node_is_map(events))
         return rv_node_fail(r->yaml, events ? events : key, r->err, "events must be a mapping of types to points");

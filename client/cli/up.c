@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define DEFAULT_DATA "reveille-data"
@@ -151,7 +152,19 @@ static bool is_ready(rv_cli_t *cli, rv_error_t *err) {
     return ready;
 }
 
-static rv_status_t wait_ready(rv_cli_t *cli, rv_members_t *members, rv_error_t *err) {
+/* A pause that a signal ends. True: it is one to stop for. */
+static bool pause_or_stop(const sigset_t *signals, unsigned ms) {
+    struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
+    if (!signals) {
+        rv_process_pause(ms);
+        return false;
+    }
+    int got = sigtimedwait(signals, NULL, &time);
+    return got == SIGINT || got == SIGTERM;
+}
+
+/* `signals` is NULL for an `up` that detaches. */
+static rv_status_t wait_ready(rv_cli_t *cli, rv_members_t *members, const sigset_t *signals, rv_error_t *err) {
     int64_t end = rv_mono_ms() + rv_cli_timeout(cli, READY_MS);
     rv_error_t why;
     for (unsigned wait = 2;; wait = wait < 50 ? wait + wait / 2 : 50) {
@@ -165,7 +178,8 @@ static rv_status_t wait_ready(rv_cli_t *cli, rv_members_t *members, rv_error_t *
         if (rv_mono_ms() >= end)
             return rv_fail_as(err, RV_DEADLINE_EXCEEDED, RV_REASON_NONE,
                               "the cluster is not ready: %.200s; the logs are in %s/*/log", why.message, data_of(cli));
-        rv_process_pause(wait);
+        if (pause_or_stop(signals, wait))
+            return rv_fail_as(err, RV_CANCELLED, RV_REASON_NONE, "stopped before the cluster was ready");
     }
 }
 
@@ -203,7 +217,7 @@ static rv_status_t run_members(rv_cli_t *cli, const char *data, const rv_home_t 
         sigprocmask(SIG_BLOCK, &signals, NULL); /* held until we look; the members start with none blocked */
     status = rv_members_start(members, err);
     if (status == RV_OK)
-        status = wait_ready(cli, members, err);
+        status = wait_ready(cli, members, detach ? NULL : &signals, err);
     if (status == RV_OK) {
         rv_note(cli, "%s at %s: %u workers, %u partitions, data in %s", all ? "runs already" : "ready", home->endpoint,
                 home->workers, home->partitions, data);

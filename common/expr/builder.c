@@ -112,7 +112,7 @@ rv_status_t rv_builder_filter(rv_builder_t *b, const char *field, const char *te
 
 rv_status_t rv_builder_condition(rv_builder_t *b, const char *field, const char *text, uint32_t *ret_node,
                                  rv_error_t *err) {
-    uint32_t filter;
+    uint32_t filter = 0;
     expr_place_t place = {1, 1};
     rv_status_t status = rv_builder_filter(b, field, text, &filter, err);
     if (status != RV_OK)

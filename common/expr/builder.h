@@ -80,7 +80,6 @@ struct rv_builder {
     size_t n_elements;                /* of lists */
 
     Reveille__V1__Selection *selections[RV_MAX_NODES];
-    uint64_t selection_hashes[RV_MAX_NODES];
     uint32_t n_selections;
     Reveille__V1__Funnel *funnels[RV_MAX_NODES];
     uint32_t n_funnels;

@@ -1,7 +1,7 @@
 /* parse_select.c: the rules for sets of events: types, conditions on them, windows, steps.
  *
- * Purpose: selections, which parse the same inside a call and as a text of their own. `followed by` parses and is
- * refused as not built yet. Threads: none. Failure: see parser.h.
+ * Purpose: selections, which parse the same inside a call and as a text of their own. `followed by` parses and is noted
+ * as not built yet. Threads: none. Failure: see parser.h.
  */
 #include "parser.h"
 #include "reveille/limits.h"

@@ -1,7 +1,6 @@
 /* parse_text.c: whole texts: filters, lists of expressions, measures, selections, steps, windows, durations.
  *
- * Purpose: what stands outside of expressions, and the end of every text. Only here parts that are not built yet are
- * refused, so that an error of grammar anywhere in the text comes first. Threads: none. Failure: see parser.h.
+ * Purpose: what stands outside of expressions, and the end of every text. Threads: none. Failure: see parser.h.
  */
 #include "parser.h"
 #include "reveille/limits.h"

@@ -95,12 +95,14 @@ def wait(condition, what, timeout=20.0):
 
 
 def alive(pid):
-    """The process exists and is not merely waiting to be reaped."""
+    """A thread of the process still runs: it may hold files and locks although the process shows as a zombie."""
     try:
-        with open(f"/proc/{pid}/stat") as f:
-            return f.read().rsplit(")", 1)[1].split()[0] not in "ZX"
+        for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+            if (task / "stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX":
+                return True
     except OSError:
-        return False
+        pass
+    return False
 
 
 def cpu_ns(pid):
@@ -202,15 +204,17 @@ class Cluster:
             return False
 
     def processes(self):
-        """All processes that were started on this cluster's data, whatever their pid files say."""
+        """All processes that were started on this cluster's data."""
         return [int(p.name) for p in pathlib.Path("/proc").iterdir()
                 if p.name.isdigit() and int(p.name) != os.getpid() and self.owns(int(p.name)) and alive(int(p.name))]
 
     def kill(self, *names):
         """kill -9 of members (all of them when none is named), at once; returns when they are gone."""
-        members = self.members()
-        pids = [members[n] for n in names] if names else self.processes()
-        self.end(pids)
+        if names:
+            members = self.members()
+            return self.end([members[n] for n in names])
+        while pids := self.processes():  # again: a process in the middle of exec shows no command line
+            self.end(pids)
 
     @staticmethod
     def end(pids):
@@ -233,7 +237,7 @@ class Cluster:
         return "\n".join(out)
 
     def close(self):
-        self.end(self.processes())
+        self.kill()
         if not os.environ.get("RV_KEEP"):
             shutil.rmtree(self.dir, ignore_errors=True)
 

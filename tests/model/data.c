@@ -94,14 +94,14 @@ void rvm_upsert_company(rvm_data_t *data, const rvm_row_t *row) {
 
 // ---- events -------------------------------------------------------------------------------------------------------
 
-// (time, source, id), then the name of the type; 0 is the same identity, for events of one contact.
-static int event_order(const rvm_data_t *data, const rvm_event_t *a, const rvm_event_t *b) {
+// (time, source, id), then the place of the type in the schema; 0 is the same identity, for events of one contact.
+static int event_order(const rvm_event_t *a, const rvm_event_t *b) {
     if (a->at != b->at) {
         return a->at < b->at ? -1 : 1;
     }
     int c = strcmp(a->source, b->source);
     c = c != 0 ? c : strcmp(a->id, b->id);
-    return c != 0 ? c : strcmp(data->schema->types[a->type].name, data->schema->types[b->type].name);
+    return c != 0 ? c : a->type - b->type;
 }
 
 static bool same_content(const rvm_data_t *data, const rvm_event_t *a, const rvm_event_t *b) {
@@ -119,7 +119,7 @@ rvm_status_t rvm_append(rvm_data_t *data, const rvm_event_t *event) {
     data->bare_contacts += rvm_find_contact(data, event->contact) < 0;
     rvm_contact_t *contact = known_contact(data, event->contact);
     int place = 0, c = 1;
-    while (place < contact->n_events && (c = event_order(data, event, &contact->events[place])) > 0) {
+    while (place < contact->n_events && (c = event_order(event, &contact->events[place])) > 0) {
         place++;
     }
     if (place < contact->n_events && c == 0) {
@@ -137,10 +137,10 @@ rvm_status_t rvm_append(rvm_data_t *data, const rvm_event_t *event) {
     return RVM_OK;
 }
 
-static bool doomed(const rvm_data_t *data, const rvm_op_t *op, const rvm_contact_t *contact, const rvm_event_t *event) {
+static bool doomed(const rvm_op_t *op, const rvm_contact_t *contact, const rvm_event_t *event) {
     switch (op->kind) {
     case RVM_OP_DELETE_EVENT:
-        return strcmp(contact->key, op->events[0].contact) == 0 && event_order(data, event, &op->events[0]) == 0;
+        return strcmp(contact->key, op->events[0].contact) == 0 && event_order(event, &op->events[0]) == 0;
     case RVM_OP_DELETE_SOURCE:
         return strcmp(event->source, op->name) == 0;
     default: // undo of an import
@@ -153,7 +153,7 @@ static void delete_events(rvm_data_t *data, const rvm_op_t *op) {
         rvm_contact_t *contact = &data->contacts[i];
         int kept = 0;
         for (int k = 0; k < contact->n_events; k++) {
-            if (!doomed(data, op, contact, &contact->events[k])) {
+            if (!doomed(op, contact, &contact->events[k])) {
                 contact->events[kept++] = contact->events[k];
             }
         }

@@ -221,10 +221,19 @@ static rvm_value_t eval_bucket(const rvm_context_t *c, const rvm_node_t *node) {
     return rvm_int(edges);
 }
 
-static rvm_value_t change_case(const rvm_context_t *c, const char *text, char first, char last) {
+// Letters of ASCII and of Latin-1, which is all that cases hold; in UTF-8 the latter are 0xC3 and a second byte. Upper
+// and lower case differ in one bit.
+static rvm_value_t change_case(const rvm_context_t *c, const char *text, bool upper) {
     char *copy = rvm_copy(c->arena, text, strlen(text));
     for (char *p = copy; *p != 0; p++) {
-        *p = *p >= first && *p <= last ? (char)(*p ^ 0x20) : *p;
+        unsigned char byte = (unsigned char)*p;
+        bool latin = p > copy && (unsigned char)p[-1] == 0xC3;
+        unsigned char letter = latin ? (unsigned char)(byte - 0x80) : (unsigned char)(byte - 'A'); // 0: the first one
+        unsigned char least = upper ? 0x20 : 0, most = latin ? 30 : 25;
+        bool sign = latin && (byte == 0x97 || byte == 0xB7); // multiplied and divided by
+        if ((byte < 0x80 || latin) && letter >= least && letter <= least + most && !sign) {
+            *p = (char)(byte ^ 0x20);
+        }
     }
     return rvm_string(copy);
 }
@@ -265,10 +274,10 @@ static rvm_value_t eval_scalar(const rvm_context_t *c, const rvm_node_t *node) {
         return a;
     }
     if (strcasecmp(f, "lower") == 0) {
-        return change_case(c, a.s, 'A', 'Z');
+        return change_case(c, a.s, false);
     }
     if (strcasecmp(f, "upper") == 0) {
-        return change_case(c, a.s, 'a', 'z');
+        return change_case(c, a.s, true);
     }
     if (strcasecmp(f, "length") == 0) {
         int64_t n = 0;

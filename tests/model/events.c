@@ -1,7 +1,7 @@
 // events.c - everything that looks at a contact's events: selections, aggregates, funnels, scores.
 //
 // Structure: fields of an event; is an event inside a window; which events a selection takes; what is made of them.
-// A contact's events are kept in the order (time, source, id, type name), so the first one taken is the first event.
+// A contact's events are kept in the order (time, source, id, type), so the first one taken is the first event.
 #include "ast.h"
 #include "exact.h"
 

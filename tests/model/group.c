@@ -152,6 +152,11 @@ rvm_status_t rvm_aggregate(rvm_arena_t *arena, const rvm_world_t *world, const c
     if (r.compute == NULL || rvm_members(arena, world, filter, &members, &n, error) != RVM_OK) {
         return error->status;
     }
+    rvm_see_overflow(arena, world, r.by->node, r.by->n, &r.overflow);
+    for (int i = 0; i < r.compute->n; i++) {
+        rvm_see_overflow(arena, world, &r.compute->measure[i].argument, r.compute->measure[i].argument != NULL,
+                         &r.overflow);
+    }
     rvm_table_t table = rvm_table_new(arena, n + 1, r.by->n + r.compute->n);
     fill(&r, sorted_rows(&r, members, n), n, &table);
     if (r.overflow) {
@@ -218,6 +223,7 @@ static rvm_status_t find_starts(rvm_arena_t *arena, const rvm_world_t *world, co
     if (rvm_members(arena, world, filter, &members, &n, error) != RVM_OK) {
         return error->status;
     }
+    rvm_see_overflow(arena, world, start->node, 1, &overflow);
     start_t *starts = rvm_alloc(arena, (size_t)n * sizeof *starts);
     for (int i = 0; i < n; i++) {
         rvm_value_t v = rvm_value_at(arena, world, members[i], start->node[0], &overflow);

@@ -181,7 +181,7 @@ typedef struct rvm_op {
 typedef struct rvm_contact {
     const char *key;
     rvm_value_t *values; // one for each attribute
-    rvm_event_t *events; // ordered by (time, source, id, type name)
+    rvm_event_t *events; // ordered by (time, source, id, type)
     int n_events, room;
 } rvm_contact_t;
 

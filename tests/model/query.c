@@ -28,6 +28,15 @@ rvm_value_t rvm_value_at(rvm_arena_t *arena, const rvm_world_t *world, int conta
     return rvm_eval(&c, node);
 }
 
+void rvm_see_overflow(rvm_arena_t *arena, const rvm_world_t *world, rvm_node_t *const *nodes, int n, bool *overflow) {
+    for (int i = 0; i < world->data->n_contacts; i++) {
+        bool in = rvm_in_population(world, &world->data->contacts[i], world->as_of);
+        for (int k = 0; in && k < n; k++) {
+            rvm_value_at(arena, world, i, nodes[k], overflow);
+        }
+    }
+}
+
 rvm_status_t rvm_overflowed(rvm_error_t *error) {
     rvm_fail(error, RVM_OVERFLOW, 0, 0, "a value left the range of its type");
     return error->status;
@@ -172,6 +181,8 @@ rvm_status_t rvm_select(rvm_arena_t *arena, const rvm_world_t *world, const char
     if (order_list == NULL || rvm_members(arena, world, filter, &members, &n, error) != RVM_OK) {
         return error->status;
     }
+    rvm_see_overflow(arena, world, field_list->node, field_list->n, &overflow);
+    rvm_see_overflow(arena, world, order_list->node, order_list->n, &overflow);
     ranked_t *ranked = rank(arena, world, members, n, order_list, &overflow);
     rvm_table_t table = rvm_table_new(arena, limit >= 0 && limit < n ? limit : n, field_list->n);
     table.keys = rvm_alloc(arena, (size_t)table.rows * sizeof *table.keys);
@@ -214,6 +225,17 @@ rvm_status_t rvm_overlap(rvm_arena_t *arena, const rvm_world_t *world, const cha
     return RVM_OK;
 }
 
+static rvm_value_t steps_done(rvm_arena_t *arena, const rvm_world_t *world, int contact, const rvm_ast_t *steps,
+                              int64_t within, const rvm_ast_t *when, bool *overflow) {
+    rvm_context_t c = {.arena = arena,
+                       .world = world,
+                       .contact = &world->data->contacts[contact],
+                       .now = world->as_of,
+                       .seen = world->as_of,
+                       .overflow = overflow};
+    return rvm_eval_funnel(&c, &steps->steps, within, &when->window);
+}
+
 rvm_status_t rvm_funnel(rvm_arena_t *arena, const rvm_world_t *world, const char *filter, const char *steps,
                         int64_t within, const char *window, rvm_table_t *ret, rvm_error_t *error) {
     int *members = NULL, n = 0;
@@ -230,16 +252,14 @@ rvm_status_t rvm_funnel(rvm_arena_t *arena, const rvm_world_t *world, const char
     for (int k = 0; k < table.rows; k++) {
         table.cells[k] = rvm_int(0);
     }
-    for (int i = 0; i < n; i++) {
-        rvm_context_t c = {.arena = arena,
-                           .world = world,
-                           .contact = &world->data->contacts[members[i]],
-                           .now = world->as_of,
-                           .seen = world->as_of,
-                           .overflow = &overflow};
-        rvm_value_t done = rvm_eval_funnel(&c, &step_list->steps, within, &when->window);
-        for (int k = 0; done.type == RVM_INT && k < done.i; k++) {
-            table.cells[k].i++;
+    for (int i = 0, next = 0; i < world->data->n_contacts; i++) {
+        if (rvm_in_population(world, &world->data->contacts[i], world->as_of)) {
+            rvm_value_t done = steps_done(arena, world, i, step_list, within, when, &overflow);
+            bool member = next < n && members[next] == i;
+            for (int k = 0; member && done.type == RVM_INT && k < done.i; k++) {
+                table.cells[k].i++;
+            }
+            next += member;
         }
     }
     if (overflow) {

@@ -54,7 +54,7 @@ static const struct {
     {{.kind = RVM_QUERY_AGGREGATE,
       .filter = "",
       .compute = "distinct(vip), distinct(country), sum(weight), avg(recency(engaged))"},
-     "2 2 -1.8999999999999999 100800000"},
+     "2 2 -1.8999999999999999 100800000ms"},
     {{.kind = RVM_QUERY_AGGREGATE,
       .filter = "",
       .compute = "sum(sum(value of purchase)), sum(recency(purchase)), quantile(age, 0.5), quantile(age, 0.51)"},

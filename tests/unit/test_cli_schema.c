@@ -52,7 +52,8 @@ static const char WHOLE[] = "contact:\n"
                             "scores:\n"
                             "  engagement:\n"
                             "    half_life: 30 days\n"
-                            "    events: {email_click: 5, purchase: -2.5}\n";
+                            "    events: {email_click: 5, purchase: -2.5}\n"
+                            "  quick: {half_life: 1500 ms, events: {email_click: 1}}\n";
 
 static void a_whole_schema_is_read(void **state) {
     (void)state;
@@ -73,7 +74,8 @@ static void a_whole_schema_is_read(void **state) {
     assert_string_equal(schema->event_types[1]->properties[0], "value");
     assert_int_equal(schema->event_groups[0]->n_types, 2);
     assert_true(schema->kept_since_ms == 1577836800000);
-    assert_int_equal(request.n_scores, 1);
+    assert_int_equal(request.n_scores, 2);
+    assert_int_equal(request.scores[1]->half_life_ms, 1500);
     assert_true(request.scores[0]->half_life_ms == 30ull * 86400000);
     assert_true(request.scores[0]->events[1]->points == -2.5);
 }

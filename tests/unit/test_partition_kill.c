@@ -1,7 +1,9 @@
-/* Killed at every fault point of the store, some of them at several hits: what was acknowledged is there afterwards, nothing else, nothing twice.
+/* Killed at every fault point of the store, some of them at several hits: what was acknowledged is there afterwards,
+ * nothing else, nothing twice.
  *
- * The child is this program again with a fault armed: it writes, flushes, merges and compacts by a seed, and after each acknowledged write notes its number in a
- * file. The parent makes the same random choices without a store, up to that number (or one more: a write may be durable before it is acknowledged), and compares. */
+ * The child is this program again with a fault armed: it writes, flushes, merges and compacts by a seed, and after each
+ * acknowledged write notes its number in a file. The parent makes the same random choices without a store, up to that
+ * number (or one more: a write may be durable before it is acknowledged), and compares. */
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -95,7 +97,8 @@ static void survive(const char *fault, uint64_t seed) {
     if (n < STEPS && world_pretended_lsn(world) < rvw_partition_lsn(world_partition(world))) {
         catch_up(world, 1);
     }
-    print_message("%s, seed %llu: %s after %u writes\n", fault, (unsigned long long)seed, killed ? "killed" : "not hit", n);
+    print_message("%s, seed %llu: %s after %u writes\n", fault, (unsigned long long)seed, killed ? "killed" : "not hit",
+                  n);
     assert_int_equal(world_pretended_lsn(world), rvw_partition_lsn(world_partition(world)));
     world_check(world);
     world_step(world, 12);
@@ -111,10 +114,11 @@ static void nothing_acknowledged_is_lost_at_any_fault_point(void **state) {
     (void)state;
 #ifdef RV_FAULTS
     static const char *const faults[] = {
-        "wal-before-commit:kill:7",     "wal-after-commit:kill:1",      "wal-after-commit:kill:33",
-        "flush-before-commit:kill:1",   "flush-before-commit:kill:6",   "flush-after-commit:kill:2",
-        "flush-after-commit:kill:9",    "compact-before-rename:kill:1", "compact-before-rename:kill:2",
-        "compact-after-rename:kill:1",  "compact-after-rename:kill:2",
+        "wal-before-commit:kill:7",    "wal-after-commit:kill:1",      "wal-after-commit:kill:33",
+        "flush-before-commit:kill:1",  "flush-before-commit:kill:6",   "flush-after-commit:kill:2",
+        "flush-after-commit:kill:9",   "compact-before-rename:kill:1", "compact-before-rename:kill:2",
+        "flush-between:kill:1",        "flush-between:kill:5",         "compact-after-rename:kill:1",
+        "compact-after-rename:kill:2",
     };
     for (size_t k = 0; k < sizeof faults / sizeof *faults; k++) {
         survive(faults[k], 11 + k);

@@ -1,7 +1,9 @@
-/* One writer, one housekeeper, two readers: each view is exactly the writes up to its LSN, while tails are frozen, flushed, merged and compacted.
+/* One writer, one housekeeper, two readers: each view is exactly the writes up to its LSN, while tails are frozen,
+ * flushed, merged and compacted.
  *
- * Write number n appends four events whose `value` is n, to contacts that are chosen by n, and sets attribute 2 of contact "k0" to n. So a view at
- * LSN n shows 4 n events whose values sum to 4 (1 + ... + n), and n as that attribute. Meant for ThreadSanitizer too. */
+ * Write number n appends four events whose `value` is n, to contacts that are chosen by n, and sets attribute 2 of
+ * contact "k0" to n. So a view at LSN n shows 4 n events whose values sum to 4 (1 + ... + n), and n as that attribute.
+ * Meant for ThreadSanitizer too. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>

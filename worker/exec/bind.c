@@ -243,7 +243,8 @@ static rv_status_t fill_table(rvw_chunk_t *t, const rvw_expr_t *expr, uint32_t n
     below[node] = 1;
     for (uint32_t i = expr->n; i-- > 0;) {
         const rvw_node_t *n = &t->job->nodes[expr->nodes[i]];
-        for (uint32_t k = 0; below[expr->nodes[i]] && expr->nodes[i] != leaf && k < n->n_args; k++)
+        bool computed = below[expr->nodes[i]] && t->scratch->bind[expr->nodes[i]].from == RVW_FROM_OP;
+        for (uint32_t k = 0; computed && k < n->n_args; k++) /* what is below a constant has no values */
             below[n->args[k]] = 1;
     }
     rvw_space_mark_t text = rvw_space_mark(t->scratch->text);

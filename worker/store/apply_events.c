@@ -117,7 +117,6 @@ static bool ensure_shapes(batch_t *batch, rvw_list_t *list, uint32_t i) {
 }
 
 static bool put_properties(batch_t *batch, rvw_block_t *block, uint32_t at, uint32_t i) {
-    static const rv_value_t none = {.present = false};
     for (uint32_t c = RVW_CELL_PROPERTIES; c < block->n_cells; c++) {
         rvw_cells_t *cells = &block->cells[c];
         rvw_input_t *input = NULL;
@@ -126,19 +125,40 @@ static bool put_properties(batch_t *batch, rvw_block_t *block, uint32_t at, uint
                 input = &batch->properties[k];
             }
         }
-        rv_value_t value = none;
-        if (input) {
-            rvw_input_value(input, i, &value);
-        }
-        if (input && rvw_kind(cells->shape.type) == RVW_KIND_TEXT) {
-            value.s = rvw_apply_keep(batch->apply, input, i);
-            if (!value.s.p) {
+        if (!input) {
+            rvw_cells_put_none(cells, at);
+        } else if (rvw_kind(cells->shape.type) == RVW_KIND_TEXT) {
+            rv_str_t s = rvw_apply_keep(batch->apply, input, i);
+            if (!s.p) {
                 return false;
             }
+            rvw_cells_put_text(cells, at, s);
+        } else {
+            rv_value_t value;
+            rvw_input_value(input, i, &value);
+            rvw_cells_put(cells, at, &value);
         }
-        rvw_cells_put(cells, at, &value);
     }
     return true;
+}
+
+/* Fills the columns that every event has. */
+static bool put_fixed(batch_t *batch, rvw_block_t *block, const rvw_event_key_t *key, uint32_t at, uint32_t i) {
+    rvw_apply_t *apply = batch->apply;
+    rv_str_t source = rvw_apply_keep(apply, &batch->source, i);
+    rv_str_t id = {rvw_tail_text(apply->tail, key->id.p, key->id.n), key->id.n};
+    rv_str_t channel = {"", 0};
+    if (rvw_input_present(&batch->channel, i)) {
+        channel = rvw_apply_keep(apply, &batch->channel, i);
+        rvw_cells_put_text(&block->cells[RVW_CELL_CHANNEL], at, channel);
+    } else {
+        rvw_cells_put_none(&block->cells[RVW_CELL_CHANNEL], at);
+    }
+    rvw_cells_put_int(&block->cells[RVW_CELL_TIME], at, key->time);
+    rvw_cells_put_int(&block->cells[RVW_CELL_IMPORT], at, (int64_t)apply->write->import_id);
+    rvw_cells_put_text(&block->cells[RVW_CELL_SOURCE], at, source);
+    rvw_cells_put_text(&block->cells[RVW_CELL_ID], at, id);
+    return source.p && id.p && channel.p;
 }
 
 static bool append(batch_t *batch, rvw_lane_t *lane, const rvw_event_key_t *key, uint32_t i) {
@@ -152,26 +172,13 @@ static bool append(batch_t *batch, rvw_lane_t *lane, const rvw_event_key_t *key,
         return false;
     }
     uint32_t at = atomic_load_explicit(&block->n, memory_order_relaxed);
-    rv_value_t value = {.present = true, .i = key->time};
-    rvw_cells_put(&block->cells[RVW_CELL_TIME], at, &value);
-    value.i = (int64_t)apply->write->import_id;
-    rvw_cells_put(&block->cells[RVW_CELL_IMPORT], at, &value);
-    value.s = rvw_apply_keep(apply, &batch->source, i);
-    rvw_cells_put(&block->cells[RVW_CELL_SOURCE], at, &value);
-    bool ok = value.s.p != NULL;
-    value.s = (rv_str_t){rvw_tail_text(apply->tail, key->id.p, key->id.n), key->id.n};
-    rvw_cells_put(&block->cells[RVW_CELL_ID], at, &value);
-    ok = ok && value.s.p != NULL;
-    value.present = rvw_input_present(&batch->channel, i);
-    value.s = rvw_apply_keep(apply, &batch->channel, i);
-    rvw_cells_put(&block->cells[RVW_CELL_CHANNEL], at, &value);
-    ok = ok && value.s.p != NULL && put_properties(batch, block, at, i);
-    if (ok) {
-        rvw_block_publish(apply->tail, lane->list, block, apply->lsn, key->row);
-        rvw_seen_add(apply->tail, key->tag, block, at);
-        apply->tail->n_events++;
+    if (!put_fixed(batch, block, key, at, i) || !put_properties(batch, block, at, i)) {
+        return false;
     }
-    return ok;
+    rvw_block_publish(apply->tail, lane->list, block, apply->lsn, key->row);
+    rvw_seen_add(apply->tail, key->tag, block, at);
+    apply->tail->n_events++;
+    return true;
 }
 
 /* An event that has a twin. */

@@ -7,7 +7,7 @@
 #include "reveille/fault.h"
 #include "reveille/limits.h"
 
-#define TXN_BYTES ((size_t)16 << 20)
+#define TXN_BYTES ((size_t)16 * RV_PIECE_BYTES)
 /* A column lies in one value up to here: readers then take it in place. */
 #define COLUMN_BYTES ((size_t)16 * RV_PIECE_BYTES)
 #define SCRATCH ((size_t)4 << 30)

@@ -49,8 +49,7 @@ bool rvw_input_present(const rvw_input_t *input, uint32_t i) {
 
 bool rvw_input_unset(const rvw_input_t *input, uint32_t i) {
     const Reveille__V1__Column *column = input->column;
-    return column &&
-           (is_empty_set(input, i) || (column->unset.len > 0 && (column->unset.data[i >> 3] >> (i & 7) & 1)));
+    return column && (is_empty_set(input, i) || (column->unset.len > 0 && (column->unset.data[i >> 3] >> (i & 7) & 1)));
 }
 
 rv_str_t rvw_input_string(const rvw_input_t *input, uint32_t i) {

@@ -3,9 +3,10 @@
  * List after list, in the order of places; what has gathered is committed and published every 8 MiB, so the work comes
  * in slices, and reads and writes go on between and during them. Events of erased contacts are left out on the way. */
 #include "core.h"
+#include "reveille/limits.h"
 #include "runs.h"
 
-#define SLICE_BYTES ((size_t)8 << 20)
+#define SLICE_BYTES ((size_t)8 * RV_PIECE_BYTES)
 
 static uint32_t count_runs(const rvw_base_t *base, uint32_t first, uint32_t n) {
     rvw_stored_t *const *entries = rvw_base_entries(base, NULL);

@@ -38,16 +38,32 @@ static const void *array(const reader_t *reader, uint32_t place, size_t count, s
     return reader->bytes + place;
 }
 
-/* Least and greatest code of a column. */
+/* Least and greatest code of a column; one loop a width, which the compiler makes wide. */
+#define BOUNDS(type)                                                                                                   \
+    for (uint32_t i = 0; i < c->n; i++) {                                                                              \
+        type code = ((const type *)c->codes)[i];                                                                       \
+        low_##type = code < low_##type ? code : low_##type;                                                            \
+        high_##type = code > high_##type ? code : high_##type;                                                         \
+    }                                                                                                                  \
+    *ret_min = low_##type;                                                                                             \
+    *ret_max = high_##type
+
 static void code_bounds(const rvw_column_t *c, uint64_t *ret_min, uint64_t *ret_max) {
-    uint64_t min = UINT64_MAX, max = 0;
-    for (uint32_t i = 0; i < c->n; i++) {
-        uint64_t code = rvw_column_code(c, i);
-        min = code < min ? code : min;
-        max = code > max ? code : max;
+    uint8_t low_uint8_t = UINT8_MAX, high_uint8_t = 0;
+    uint16_t low_uint16_t = UINT16_MAX, high_uint16_t = 0;
+    uint32_t low_uint32_t = UINT32_MAX, high_uint32_t = 0;
+    uint64_t low_uint64_t = UINT64_MAX, high_uint64_t = 0;
+    if (c->width == 1) {
+        BOUNDS(uint8_t);
+    } else if (c->width == 2) {
+        BOUNDS(uint16_t);
+    } else if (c->width == 4) {
+        BOUNDS(uint32_t);
+    } else if (c->width == 8) {
+        BOUNDS(uint64_t);
+    } else {
+        *ret_min = *ret_max = 0;
     }
-    *ret_min = min;
-    *ret_max = max;
 }
 
 static bool read_codes(reader_t *reader, const rvw_slot_t *slot, rvw_column_t *c) {
@@ -184,18 +200,24 @@ static bool complete(const rvw_column_t *c, rv_type_t type) {
     return c->encoding != RVW_NONE && !c->present && c->type == type;
 }
 
-/* Rows below the chunk's size; sorted by row, then time. */
+/* Rows below the chunk's size; sorted by row, then time. Times have 4 or 8 bytes. */
 static bool check_order(reader_t *reader, const rvw_events_t *events, uint32_t chunk_rows) {
-    int64_t before = INT64_MIN;
-    for (uint32_t i = 0; i < events->n; i++) {
-        int64_t time = rvw_column_int(&events->time, i);
-        if (events->row[i] >= chunk_rows || (i > 0 && (events->row[i] < events->row[i - 1] ||
-                                                       (events->row[i] == events->row[i - 1] && time < before)))) {
-            return broken(reader, "events are not in the order of row and time");
-        }
-        before = time;
+    const uint32_t *narrow = events->time.width == 4 ? events->time.codes : NULL;
+    const uint64_t *wide = events->time.width == 8 ? events->time.codes : NULL;
+    uint32_t bad = events->row[events->n - 1] >= chunk_rows || (!narrow && !wide);
+    for (uint32_t i = 1; narrow && i < events->n; i++) {
+        bad |= (events->row[i] < events->row[i - 1]) |
+               ((events->row[i] == events->row[i - 1]) & (narrow[i] < narrow[i - 1]));
     }
-    return events->row[0] == events->min_row && events->row[events->n - 1] == events->max_row;
+    for (uint32_t i = 1; wide && i < events->n; i++) {
+        bad |=
+            (events->row[i] < events->row[i - 1]) | ((events->row[i] == events->row[i - 1]) & (wide[i] < wide[i - 1]));
+    }
+    if (bad) {
+        return broken(reader, "events are not in the order of row and time");
+    }
+    return (events->row[0] == events->min_row && events->row[events->n - 1] == events->max_row) ||
+           broken(reader, "rows are outside the bounds of their piece");
 }
 
 /* Puts one column where it belongs. */
@@ -255,7 +277,7 @@ static bool read_events(reader_t *reader, const rvw_slot_t *slots, uint32_t chun
     if (events->time.min < header->min_time || events->time.max > header->max_time) {
         return broken(reader, "a time is outside the bounds of its piece");
     }
-    return check_order(reader, events, chunk_rows) || broken(reader, "rows are outside the bounds of their piece");
+    return check_order(reader, events, chunk_rows);
 }
 
 static bool check_header(reader_t *reader, const rvw_place_t *place) {

@@ -240,21 +240,31 @@ static void widen_bounds(rvw_cells_t *cells, int64_t value) {
     }
 }
 
+void rvw_cells_put_int(rvw_cells_t *cells, uint32_t i, int64_t value) {
+    cells->present[i] = 1;
+    ((int64_t *)cells->values)[i] = value;
+    widen_bounds(cells, value);
+}
+
+void rvw_cells_put_none(rvw_cells_t *cells, uint32_t i) {
+    cells->present[i] = 0;
+    memset((char *)cells->values + i * cell_size(&cells->shape), 0, cell_size(&cells->shape));
+    atomic_store_explicit(&cells->gaps, true, memory_order_relaxed);
+}
+
 void rvw_cells_put(rvw_cells_t *cells, uint32_t i, const rv_value_t *value) {
-    cells->present[i] = value->present;
     if (!value->present) {
-        memset((char *)cells->values + i * cell_size(&cells->shape), 0, cell_size(&cells->shape));
-        atomic_store_explicit(&cells->gaps, true, memory_order_relaxed);
+        rvw_cells_put_none(cells, i);
     } else if (rvw_kind(cells->shape.type) == RVW_KIND_TEXT) {
-        ((rv_str_t *)cells->values)[i] = value->s;
+        rvw_cells_put_text(cells, i, value->s);
     } else if (cells->shape.type == RV_DOUBLE) {
+        cells->present[i] = 1;
         ((double *)cells->values)[i] = value->d;
     } else if (cells->shape.wide) {
+        cells->present[i] = 1;
         ((rv_i128_t *)cells->values)[i] = value->wide;
     } else {
-        int64_t v = cells->shape.type == RV_DECIMAL ? (int64_t)value->wide : value->i;
-        ((int64_t *)cells->values)[i] = v;
-        widen_bounds(cells, v);
+        rvw_cells_put_int(cells, i, cells->shape.type == RV_DECIMAL ? (int64_t)value->wide : value->i);
     }
 }
 
@@ -374,10 +384,10 @@ bool rvw_list_note(rvw_tail_t *tail, rvw_list_t *list, uint32_t row) {
 bool rvw_seen_reserve(rvw_tail_t *tail, uint32_t more) {
     rvw_seen_t *seen = &tail->seen;
     uint32_t cap = seen->slots ? seen->mask + 1 : 64;
-    if (seen->slots && (uint64_t)2 * (seen->n + more) <= cap) {
+    if (seen->slots && (uint64_t)4 * (seen->n + more) <= (uint64_t)3 * cap) {
         return true;
     }
-    while (cap < (uint64_t)2 * (seen->n + more)) {
+    while ((uint64_t)3 * cap < (uint64_t)4 * (seen->n + more)) {
         cap *= 2;
     }
     rvw_place_in_tail_t *fresh = calloc(cap, sizeof *fresh);

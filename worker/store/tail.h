@@ -117,6 +117,12 @@ uint32_t rvw_list_shape(rvw_list_t *list, const rvw_shape_t *shape);
 rvw_block_t *rvw_list_room(rvw_tail_t *tail, rvw_list_t *list);
 /* Fills a cell of the entry under construction; strings must live as long as the tail. */
 void rvw_cells_put(rvw_cells_t *cells, uint32_t i, const rv_value_t *value);
+void rvw_cells_put_int(rvw_cells_t *cells, uint32_t i, int64_t value);
+static inline void rvw_cells_put_text(rvw_cells_t *cells, uint32_t i, rv_str_t s) {
+    cells->present[i] = 1;
+    ((rv_str_t *)cells->values)[i] = s;
+}
+void rvw_cells_put_none(rvw_cells_t *cells, uint32_t i);
 /* Completes it. */
 void rvw_block_publish(rvw_tail_t *tail, rvw_list_t *list, rvw_block_t *block, uint64_t lsn, uint16_t row);
 /* A copy of bytes, or of nothing, that lives as long as the tail. */
