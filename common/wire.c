@@ -1,6 +1,6 @@
 /* wire.c: the gate for bytes from outside. check() walks wire bytes against a descriptor; its recursion is bounded by
- * RV_MAX_NESTING, its work by the bytes, its count of elements by RV_MAX_ELEMENTS. Only checked bytes reach protobuf-c, and only
- * with a budgeted arena as allocator. No state. */
+ * RV_MAX_NESTING, its work by the bytes, its count of elements by RV_MAX_ELEMENTS. Only checked bytes reach protobuf-c,
+ * and only with a budgeted arena as allocator. No state. */
 #include "reveille/wire.h"
 #include "reveille/limits.h"
 #include "reveille/text.h"
@@ -156,17 +156,15 @@ rv_status_t rv_wire_split(const uint8_t *const *data, const size_t *size, size_t
         return rv_fail(err, RV_REASON_REQUEST, "the second frame is not \"%s\"", RV_WIRE_TAG);
     if (tag[3] != RV_WIRE_TAG[3])
         return rv_fail(err, RV_REASON_VERSION, "the peer speaks another protocol version than \"%s\"", RV_WIRE_TAG);
-    if (size[first + 3] > RV_MAX_BODY)
-        return rv_fail(err, RV_REASON_LIMIT, "a body of %zu bytes is larger than the %u allowed", size[first + 3],
-                       RV_MAX_BODY);
-    *ret_frames = (rv_frames_t){.header = data[first + 2],
-                                .header_n = size[first + 2],
-                                .body = data[first + 3],
-                                .body_n = size[first + 3]};
+    *ret_frames = (rv_frames_t){
+        .header = data[first + 2], .header_n = size[first + 2], .body = data[first + 3], .body_n = size[first + 3]};
     if (with_routing) {
         ret_frames->routing = data[0];
         ret_frames->routing_n = size[0];
     }
+    if (size[first + 3] > RV_MAX_BODY)
+        return rv_fail(err, RV_REASON_LIMIT, "a body of %zu bytes is larger than the %u allowed", size[first + 3],
+                       RV_MAX_BODY);
     return RV_OK;
 }
 

@@ -156,6 +156,11 @@ void rvc_gateway_receive(rvc_gateway_t *gateway, const uint8_t *const *data, con
     rv_error_t err;
     Reveille__V1__RequestHeader *header = NULL;
     rv_status_t status = rv_wire_split(data, size, count, true, &frames, &err);
+    if (status != RV_OK && err.reason == RV_REASON_LIMIT && read_header(gateway, &frames, &header, NULL) == RV_OK) {
+        rvc_calls_refuse(gateway->calls, frames.routing, frames.routing_n, header->request_id.data,
+                         header->request_id.len, &err);
+        return;
+    }
     if (status == RV_OK)
         status = read_header(gateway, &frames, &header, &err);
     if (status != RV_OK && count) {

@@ -226,7 +226,7 @@ const rvc_identity_t *rvc_meta_identity(const rvc_meta_t *meta) {
 
 rv_status_t rvc_meta_load_map(const rvc_meta_t *meta, rvc_placement_t *map, rv_error_t *err) {
     rv_bytes_t bytes = {0};
-    bool found;
+    bool found = false;
     rv_status_t status = load(meta, "map", &bytes, &found, err);
     if (status == RV_OK && (!found || !rvc_record_get_map(bytes.p, bytes.n, map, meta->identity.partitions)))
         status = rv_fail(err, RV_REASON_DAMAGED, "the coordinator's map is missing or not of a format known here");
@@ -243,7 +243,7 @@ rv_status_t rvc_meta_save_map(rvc_meta_t *meta, const rvc_placement_t *map, rv_e
 rv_status_t rvc_meta_load_catalog(const rvc_meta_t *meta, rv_arena_t *arena, Reveille__V1__Catalog **ret,
                                   rv_error_t *err) {
     rv_bytes_t bytes = {0};
-    bool found;
+    bool found = false;
     ProtobufCMessage *message = NULL;
     rv_status_t status = load(meta, "catalog", &bytes, &found, err);
     if (status == RV_OK && found)

@@ -152,6 +152,98 @@ static void the_epoch_is_kept(void **state) {
     world_remove_dir(dir);
 }
 
+/* Contacts first .. first + 15 with a value of 60,000 bytes each. */
+static void write_large(rvw_partition_t *p, uint32_t first, uint64_t lsn) {
+    enum { ROWS = 16, BYTES = 60000 };
+    uint32_t key_lengths[ROWS], lengths[ROWS];
+    char *keys = calloc(ROWS, 8), *values = malloc((size_t)ROWS * BYTES);
+    Reveille__V1__PartitionWrite write = REVEILLE__V1__PARTITION_WRITE__INIT;
+    Reveille__V1__EntityBatch batch = REVEILLE__V1__ENTITY_BATCH__INIT;
+    Reveille__V1__StringColumn key_column = REVEILLE__V1__STRING_COLUMN__INIT, text = key_column;
+    Reveille__V1__Column column = REVEILLE__V1__COLUMN__INIT, *columns[] = {&column};
+    rvw_result_t result;
+    rv_arena_t arena;
+    rv_error_t err = {0};
+    for (uint32_t i = 0; i < ROWS; i++) {
+        char key[9];
+        snprintf(key, sizeof key, "k%07u", first + i);
+        memcpy(keys + 8 * i, key, 8);
+        memset(values + (size_t)i * BYTES, 'a' + (int)(first + i) % 26, BYTES);
+        memcpy(values + (size_t)i * BYTES, key, 8);
+        key_lengths[i] = 8;
+        lengths[i] = BYTES;
+    }
+    key_column.data = (ProtobufCBinaryData){ROWS * 8, (uint8_t *)keys};
+    key_column.lengths = key_lengths;
+    text.data = (ProtobufCBinaryData){(size_t)ROWS * BYTES, (uint8_t *)values};
+    text.lengths = lengths;
+    key_column.n_lengths = text.n_lengths = ROWS;
+    column.id = 1;
+    column.type = RV_STRING;
+    column.strings = &text;
+    batch.keys = &key_column;
+    batch.attributes = columns;
+    batch.n_attributes = 1;
+    write.body_case = REVEILLE__V1__PARTITION_WRITE__BODY_CONTACTS;
+    write.contacts = &batch;
+    rv_arena_init(&arena, SIZE_MAX);
+    assert_int_equal(rvw_partition_apply(p, NULL, &write, lsn, 0, false, &arena, &result, &err), RV_OK);
+    assert_int_equal(result.applied, ROWS);
+    rv_arena_done(&arena);
+    free(keys);
+    free(values);
+}
+
+static void check_large(rvw_partition_t *p, uint32_t rows) {
+    rvw_view_t *view;
+    rvw_column_t column;
+    rv_arena_t arena;
+    rv_error_t err = {0};
+    rv_arena_init(&arena, SIZE_MAX);
+    assert_int_equal(rvw_view_take(p, &view, &err), RV_OK);
+    assert_int_equal(rvw_view_attribute(view, 1, 0, &arena, &column, &err), RV_OK);
+    assert_int_equal(column.n, rows);
+    for (uint32_t i = 0; i < rows; i++) {
+        char key[9], buf[300];
+        uint32_t row;
+        snprintf(key, sizeof key, "k%07u", i);
+        assert_true(rvw_view_find(view, key, 8, &row));
+        assert_int_equal(row, i);
+        rv_str_t s = rvw_column_string(&column, i, buf);
+        assert_int_equal(s.n, 60000);
+        assert_memory_equal(s.p, key, 8);
+        assert_int_equal(s.p[59999], 'a' + (int)i % 26);
+    }
+    rvw_view_release(&view);
+    rv_arena_done(&arena);
+}
+
+static void a_column_too_large_for_one_value_lies_in_parts(void **state) {
+    (void)state;
+    char dir[256], path[300];
+    rvw_partition_t *p;
+    rv_error_t err = {0};
+    rvw_identity_t identity = {.partition_count = 1, .chunk_rows = 65536};
+    world_make_dir(dir);
+    snprintf(path, sizeof path, "%s/p", dir);
+    assert_int_equal(rvw_partition_create(path, &identity, &err), RV_OK);
+    assert_int_equal(rvw_partition_open(path, &p, &err), RV_OK);
+    for (uint32_t k = 0; k < 20; k++) {
+        write_large(p, 16 * k, k + 1);
+    }
+    check_large(p, 320);
+    assert_int_equal(rvw_partition_flush(p, &err), RV_OK);
+    check_large(p, 320);
+    write_large(p, 320, 21);
+    assert_int_equal(rvw_partition_compact(p, &err), RV_OK);
+    check_large(p, 336);
+    rvw_partition_close(&p);
+    assert_int_equal(rvw_partition_open(path, &p, &err), RV_OK);
+    check_large(p, 336);
+    rvw_partition_close(&p);
+    world_remove_dir(dir);
+}
+
 /* A partition with flushed data, closed; its file's bytes. */
 static char *closed_file(const char *dir, char path[300], size_t *ret_n) {
     world_t *world = world_new(dir, 16, seed);
@@ -273,6 +365,7 @@ int main(void) {
         cmocka_unit_test(an_erased_contact_leaves_no_trace_after_compaction),
         cmocka_unit_test(a_second_opening_is_refused),
         cmocka_unit_test(the_epoch_is_kept),
+        cmocka_unit_test(a_column_too_large_for_one_value_lies_in_parts),
         cmocka_unit_test(a_cut_file_is_a_data_loss_and_no_crash),
         cmocka_unit_test(flipped_bits_and_zeroed_pages_never_crash),
     };

@@ -149,17 +149,10 @@ static void sets_get_one_form(void **state) {
     static char large[2 * (RV_MAX_SET + 2)];
     for (size_t i = 0; i + 1 < sizeof large; i++)
         large[i] = i % 2 ? 0x1F : (char)('a' + i / 2 % 26);
-    const char *const texts[] = {"b\x1f"
-                                 "a\x1f"
-                                 "b",
-                                 "", "x",
-                                 "\x1f"
-                                 "y\x1f"};
+    const char *const texts[] = {"b\037a\037b", "", "x", "\037y\037"};
     rvc_column_t out = convert("tags", text_column("tags", RV_STRING, texts, 4), 4);
     assert_int_equal(out.type, RV_SET);
-    const char *const want[] = {"a\x1f"
-                                "b",
-                                "", "x", "y"};
+    const char *const want[] = {"a\037b", "", "x", "y"};
     for (size_t i = 0; i < 4; i++) {
         rv_str_t got = rvc_column_text(&out, i);
         assert_int_equal(got.n, strlen(want[i]));

@@ -188,8 +188,7 @@ static rv_status_t clear_others(const batch_t *batch, const Reveille__V1__Entity
     rvw_sight_t sight;
     uint32_t *ids, n;
     rvw_writer_sight(batch->apply->p, &sight);
-    rv_status_t status =
-        rvw_table_ids(&sight, batch->table, UINT32_MAX, batch->apply->arena, &ids, &n, batch->apply->err);
+    rv_status_t status = rvw_table_ids(&sight, batch->table, batch->apply->arena, &ids, &n, batch->apply->err);
     for (uint32_t k = 0; status == RV_OK && k < n; k++) {
         bool named = ids[k] == RVW_VERSION;
         for (size_t a = 0; a < message->n_attributes; a++) {

@@ -20,13 +20,13 @@ static uint32_t count_runs(const rvw_base_t *base, uint32_t first, uint32_t n) {
 /* The first list of events behind `after` that has too many runs. */
 static bool next_list(const rvw_base_t *base, const rvw_place_t *after, uint32_t max_runs, uint32_t *ret_first,
                       uint32_t *ret_n) {
-    uint32_t total;
+    uint32_t total, start;
     rvw_stored_t *const *entries = rvw_base_entries(base, &total);
-    for (uint32_t k = 0; k < total;) {
+    uint32_t behind = rvw_base_find(base, (rvw_table_t)after->table, after->id, after->chunk, &start);
+    for (uint32_t k = start + behind; k < total;) {
         const rvw_place_t *place = rvw_stored_place(entries[k]);
         uint32_t first, n = rvw_base_find(base, place->table, place->id, place->chunk, &first);
-        if (place->table == RVW_EVENTS && rvw_place_compare_list(place, after) > 0 &&
-            count_runs(base, first, n) > max_runs) {
+        if (place->table == RVW_EVENTS && count_runs(base, first, n) > max_runs) {
             *ret_first = first;
             *ret_n = n;
             return true;

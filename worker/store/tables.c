@@ -20,8 +20,8 @@ static uint32_t sort_unique(uint32_t *ids, uint32_t n) {
     return kept;
 }
 
-rv_status_t rvw_table_ids(const rvw_sight_t *sight, rvw_table_t table, uint32_t chunk, rv_arena_t *arena,
-                          uint32_t **ret, uint32_t *ret_n, rv_error_t *err) {
+rv_status_t rvw_table_ids(const rvw_sight_t *sight, rvw_table_t table, rv_arena_t *arena, uint32_t **ret,
+                          uint32_t *ret_n, rv_error_t *err) {
     uint32_t n_entries, cap, n = 0;
     rvw_stored_t *const *entries = rvw_base_entries(sight->base, &n_entries);
     cap = n_entries;
@@ -37,7 +37,7 @@ rv_status_t rvw_table_ids(const rvw_sight_t *sight, rvw_table_t table, uint32_t 
     }
     for (uint32_t k = 0; k < n_entries; k++) {
         const rvw_place_t *place = rvw_stored_place(entries[k]);
-        if (place->table == table && place->id != RVW_KEYS && (chunk == UINT32_MAX || place->chunk == chunk)) {
+        if (place->table == table && place->id != RVW_KEYS && (n == 0 || ids[n - 1] != place->id)) {
             ids[n++] = place->id;
         }
     }
@@ -45,9 +45,7 @@ rv_status_t rvw_table_ids(const rvw_sight_t *sight, rvw_table_t table, uint32_t 
         const rvw_list_t *list;
         uint32_t at = 0;
         while (sight->tails[t] && (list = rvw_tail_next(sight->tails[t], table, &at))) {
-            if (chunk == UINT32_MAX || list->chunk == chunk) {
-                ids[n++] = list->id;
-            }
+            ids[n++] = list->id;
         }
     }
     *ret = ids;
@@ -81,16 +79,26 @@ rv_status_t rvw_table_rewrite(rvw_change_t *change, const rvw_sight_t *sight, rv
 
 /* All columns of a chunk that got rows. */
 static rv_status_t write_chunk(rvw_change_t *change, const rvw_sight_t *sight, rvw_table_t table, uint32_t chunk,
+                               const uint32_t *ids, uint32_t n, const uint8_t *dead, rv_error_t *err) {
+    rv_status_t status = rvw_table_rewrite(change, sight, table, RVW_KEYS, chunk, dead, err);
+    for (uint32_t k = 0; status == RV_OK && k < n; k++) {
+        uint32_t first;
+        if (rvw_base_find(sight->base, table, ids[k], chunk, &first) > 0 ||
+            rvw_tail_find(sight->tails[0], table, ids[k], chunk)) {
+            status = rvw_table_rewrite(change, sight, table, ids[k], chunk, dead, err);
+        }
+    }
+    return status;
+}
+
+static rv_status_t write_grown(rvw_change_t *change, const rvw_sight_t *sight, rvw_table_t table, uint32_t first,
                                const uint8_t *dead, rv_error_t *err) {
     rv_arena_t arena;
-    uint32_t *ids, n;
+    uint32_t *ids, n, rows = sight->rows[rvw_table_index(table)];
     rv_arena_init(&arena, SIZE_MAX);
-    rv_status_t status = rvw_table_ids(sight, table, chunk, &arena, &ids, &n, err);
-    if (status == RV_OK) {
-        status = rvw_table_rewrite(change, sight, table, RVW_KEYS, chunk, dead, err);
-    }
-    for (uint32_t k = 0; status == RV_OK && k < n; k++) {
-        status = rvw_table_rewrite(change, sight, table, ids[k], chunk, dead, err);
+    rv_status_t status = rvw_table_ids(sight, table, &arena, &ids, &n, err);
+    for (uint32_t chunk = first; status == RV_OK && (uint64_t)chunk * sight->chunk_rows < rows; chunk++) {
+        status = write_chunk(change, sight, table, chunk, ids, n, dead, err);
     }
     rv_arena_done(&arena);
     return status;
@@ -98,13 +106,10 @@ static rv_status_t write_chunk(rvw_change_t *change, const rvw_sight_t *sight, r
 
 rv_status_t rvw_tables_write(rvw_change_t *change, const rvw_sight_t *sight, rvw_table_t table, const uint8_t *dead,
                              rv_error_t *err) {
-    uint32_t t = rvw_table_index(table), rows = sight->rows[t];
-    uint32_t first_new = sight->tails[0]->keys[t].first / sight->chunk_rows;
-    bool grew = rows > sight->tails[0]->keys[t].first;
-    rv_status_t status = RV_OK;
-    for (uint32_t chunk = first_new; grew && status == RV_OK && (uint64_t)chunk * sight->chunk_rows < rows; chunk++) {
-        status = write_chunk(change, sight, table, chunk, dead, err);
-    }
+    uint32_t t = rvw_table_index(table), first_row = sight->tails[0]->keys[t].first;
+    uint32_t first_new = first_row / sight->chunk_rows;
+    bool grew = sight->rows[t] > first_row;
+    rv_status_t status = grew ? write_grown(change, sight, table, first_new, dead, err) : RV_OK;
     const rvw_list_t *list;
     for (uint32_t at = 0; status == RV_OK && (list = rvw_tail_next(sight->tails[0], table, &at));) {
         if (!grew || list->chunk < first_new) {

@@ -10,10 +10,9 @@
  * companies): they have no values. */
 rv_status_t rvw_tables_write(rvw_change_t *change, const rvw_sight_t *sight, rvw_table_t table, const uint8_t *dead,
                              rv_error_t *err);
-/* The ids of all columns that a table has in a chunk, or in any chunk (UINT32_MAX), rising, each once; RVW_KEYS is left
- * out. */
-rv_status_t rvw_table_ids(const rvw_sight_t *sight, rvw_table_t table, uint32_t chunk, rv_arena_t *arena,
-                          uint32_t **ret, uint32_t *ret_n, rv_error_t *err);
+/* The ids of all columns that a table has, rising, each once; RVW_KEYS is left out. */
+rv_status_t rvw_table_ids(const rvw_sight_t *sight, rvw_table_t table, rv_arena_t *arena, uint32_t **ret,
+                          uint32_t *ret_n, rv_error_t *err);
 /* Writes the map of a chunk's erased rows. */
 rv_status_t rvw_erased_write(rvw_change_t *change, const rvw_base_t *base, uint32_t chunk, const uint8_t *dead,
                              bool purged, rv_error_t *err);
