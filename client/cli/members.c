@@ -78,6 +78,10 @@ size_t rv_members_running(const rv_members_t *members) {
     return n;
 }
 
+bool rv_members_was_running(const rv_members_t *members, size_t i) {
+    return i < members->n && members->at[i].running;
+}
+
 static rv_status_t start_coordinator(rv_members_t *members, const char *dir, const char *log, rv_error_t *err) {
     char program[4096], workers[16], partitions[16], chunk_rows[16];
     rv_status_t status = rv_process_beside("reveille-coordinator", program, sizeof program, err);

@@ -14,6 +14,8 @@ rv_status_t rv_members_new(const char *data, const rv_home_t *home, unsigned thr
 void rv_members_destroy(rv_members_t **members);
 /* Members that run, ours or not. */
 size_t rv_members_running(const rv_members_t *members);
+/* Member i (0 is the coordinator) ran already when we came. */
+bool rv_members_was_running(const rv_members_t *members, size_t i);
 /* Starts those that do not run (any more), the coordinator first. */
 rv_status_t rv_members_start(rv_members_t *members, rv_error_t *err);
 /* OK while all that were started here live; otherwise what ended, with the last lines of its log. `ret_orderly` (may be

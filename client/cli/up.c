@@ -137,19 +137,58 @@ static rv_status_t place(rv_cli_t *cli, const char *data, const rv_home_t *home,
     return status;
 }
 
-/* Asks whether all partitions are available. */
-static bool is_ready(rv_cli_t *cli, rv_error_t *err) {
+/* What an `up` waits for: every partition available, and every worker that it started registered since. */
+typedef struct {
+    const rv_members_t *members;
+    uint32_t workers;
+    uint64_t before[RV_MAX_WORKERS + 1]; /* incarnation of worker i that the coordinator knew when we came; 0: none */
+} awaited_t;
+
+static uint64_t incarnation_of(const Reveille__V1__StatusResponse *status, uint32_t worker, bool only_alive) {
+    char name[32];
+    snprintf(name, sizeof name, "worker-%u", worker);
+    for (size_t i = 0; i < status->n_workers; i++)
+        if (strcmp(status->workers[i]->name, name) == 0 && (!only_alive || status->workers[i]->alive))
+            return status->workers[i]->incarnation;
+    return 0;
+}
+
+static rv_status_t ask_status(rv_cli_t *cli, rv_arena_t *arena, Reveille__V1__StatusResponse **ret, rv_error_t *err) {
     Reveille__V1__StatusRequest request = REVEILLE__V1__STATUS_REQUEST__INIT;
-    ProtobufCMessage *message;
+    ProtobufCMessage *message = NULL;
+    rv_status_t status = rv_cli_call(cli, "reveille.v1.ClusterService/Status", &request.base,
+                                     &reveille__v1__status_response__descriptor, 1000, arena, &message, err);
+    *ret = (Reveille__V1__StatusResponse *)message;
+    return status;
+}
+
+/* A coordinator that runs takes a moment to notice that a worker died: it may still call the cluster ready. */
+static void note_before(rv_cli_t *cli, awaited_t *awaited) {
+    Reveille__V1__StatusResponse *status;
+    rv_arena_t arena;
+    if (!rv_members_was_running(awaited->members, 0))
+        return;
+    rv_arena_init(&arena, RV_MAX_UNPACK);
+    if (ask_status(cli, &arena, &status, NULL) == RV_OK)
+        for (uint32_t w = 1; w <= awaited->workers; w++)
+            awaited->before[w] = incarnation_of(status, w, false);
+    rv_arena_done(&arena);
+}
+
+static bool is_ready(rv_cli_t *cli, const awaited_t *awaited, rv_error_t *err) {
+    Reveille__V1__StatusResponse *reply;
     rv_arena_t arena;
     rv_arena_init(&arena, RV_MAX_UNPACK);
-    rv_status_t status = rv_cli_call(cli, "reveille.v1.ClusterService/Status", &request.base,
-                                     &reveille__v1__status_response__descriptor, 1000, &arena, &message, err);
-    bool ready = status == RV_OK && ((Reveille__V1__StatusResponse *)message)->ready;
-    if (status == RV_OK && !ready)
-        rv_fail(err, RV_REASON_NOT_READY, "not all partitions are available");
+    rv_status_t status = ask_status(cli, &arena, &reply, err);
+    if (status == RV_OK && !reply->ready)
+        status = rv_fail(err, RV_REASON_NOT_READY, "not all partitions are available");
+    for (uint32_t w = 1; status == RV_OK && w <= awaited->workers; w++) {
+        uint64_t now = incarnation_of(reply, w, true);
+        if (!rv_members_was_running(awaited->members, w) && (now == 0 || now == awaited->before[w]))
+            status = rv_fail(err, RV_REASON_NOT_READY, "worker-%u has not registered", w);
+    }
     rv_arena_done(&arena);
-    return ready;
+    return status == RV_OK;
 }
 
 /* A pause that a signal ends. True: it is one to stop for. */
@@ -164,11 +203,12 @@ static bool pause_or_stop(const sigset_t *signals, unsigned ms) {
 }
 
 /* `signals` is NULL for an `up` that detaches. */
-static rv_status_t wait_ready(rv_cli_t *cli, rv_members_t *members, const sigset_t *signals, rv_error_t *err) {
+static rv_status_t wait_ready(rv_cli_t *cli, rv_members_t *members, const awaited_t *awaited, const sigset_t *signals,
+                              rv_error_t *err) {
     int64_t end = rv_mono_ms() + rv_cli_timeout(cli, READY_MS);
     rv_error_t why;
     for (unsigned wait = 2;; wait = wait < 50 ? wait + wait / 2 : 50) {
-        if (is_ready(cli, &why))
+        if (is_ready(cli, awaited, &why))
             return RV_OK;
         rv_status_t status = rv_members_check(members, NULL, err);
         if (status == RV_OK)
@@ -215,9 +255,11 @@ static rv_status_t run_members(rv_cli_t *cli, const char *data, const rv_home_t 
     bool detach = rv_args_flag(cli->args, "detach"), all = rv_members_running(members) == home->workers + 1;
     if (!detach)
         sigprocmask(SIG_BLOCK, &signals, NULL); /* held until we look; the members start with none blocked */
+    awaited_t awaited = {.members = members, .workers = home->workers};
+    note_before(cli, &awaited);
     status = rv_members_start(members, err);
     if (status == RV_OK)
-        status = wait_ready(cli, members, detach ? NULL : &signals, err);
+        status = wait_ready(cli, members, &awaited, detach ? NULL : &signals, err);
     if (status == RV_OK) {
         rv_note(cli, "%s at %s: %u workers, %u partitions, data in %s", all ? "runs already" : "ready", home->endpoint,
                 home->workers, home->partitions, data);

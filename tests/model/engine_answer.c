@@ -57,7 +57,7 @@ static const char *string_of(const Reveille__V1__Column *column, size_t row, rvm
 
 static rvm_value_t value_of(const Reveille__V1__Column *column, size_t row, rvm_arena_t *arena) {
     if (column->present.len > 0 && (column->present.data[row / 8] >> (row % 8) & 1) == 0) {
-        return column->type == RV_SET ? rvm_set(arena, NULL, 0) : rvm_missing();
+        return column->type == RV_SET ? set_of(arena, "") : rvm_missing();
     }
     switch (column->type) {
     case RV_STRING:

@@ -232,8 +232,7 @@ rvm_query_t rvm_query_spoil(rvm_arena_t *arena, rvm_dice_t *dice, const rvm_quer
         texts[1] = &made.steps;
         texts[2] = &made.window;
     } else if (made.kind == RVM_QUERY_RETENTION) {
-        texts[1] = &made.start;
-        texts[2] = &made.types;
+        texts[1] = &made.start; // the model knows types only, where the engine takes any selection
     } else if (made.kind == RVM_QUERY_OVERLAP) {
         texts[0] = texts[1] = texts[2] = &made.overlap[rvm_dice_below(dice, made.n_overlap)];
     }

@@ -165,7 +165,7 @@ static void write_large(rvw_partition_t *p, uint32_t first, uint64_t lsn) {
     rv_arena_t arena;
     rv_error_t err = {0};
     for (uint32_t i = 0; i < ROWS; i++) {
-        char key[9];
+        char key[16];
         snprintf(key, sizeof key, "k%07u", first + i);
         memcpy(keys + 8 * i, key, 8);
         memset(values + (size_t)i * BYTES, 'a' + (int)(first + i) % 26, BYTES);
@@ -204,7 +204,7 @@ static void check_large(rvw_partition_t *p, uint32_t rows) {
     assert_int_equal(rvw_view_attribute(view, 1, 0, &arena, &column, &err), RV_OK);
     assert_int_equal(column.n, rows);
     for (uint32_t i = 0; i < rows; i++) {
-        char key[9], buf[300];
+        char key[16], buf[300];
         uint32_t row;
         snprintf(key, sizeof key, "k%07u", i);
         assert_true(rvw_view_find(view, key, 8, &row));

@@ -1,18 +1,34 @@
 /* decay.c: see decay.h.
  *
- * The definition is evaluated in long double, 64 bits of mantissa: age = q half-lives and a rest, 2^-q is exact. The kernel multiplies integers: three
- * table entries of 64 bits and the weight give the result with `guard` more bits and an error of a few units of the last; where these bits are too near
- * to one half the definition decides. So both always agree, whatever the split of the tables. No memory, no failure.
+ * The definition is evaluated in long double, 64 bits of mantissa: age = q half-lives and a rest, 2^-q is exact. The kernel multiplies integers: table
+ * entries of 64 bits and the weight give the result with `guard` more bits and an error of a few units of the last; where these bits are too near
+ * to one half the definition decides. So both always agree, whatever the unit and the split of the tables. For a run of events the weight is multiplied
+ * into the table of the high part first, so that an event takes two multiplications. Failure: only of memory.
  */
 #include "decay.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 #define MIN_GUARD 5u
 #define MAX_GUARD 60u
+#define ERROR 8u /* the product is off by at most so many units of its last bit */
 
 /* Half-lives after which nothing is left of points that the tables take (below 2^25): 2^(25 + 32 - 64) is below one half. */
 #define HALF_LIVES 64u
+
+static const uint64_t UNITS[RVW_DECAY_UNITS] = {1, 1000, 60000, 86400000};
+
+unsigned rvw_decay_unit_index(int64_t unit) {
+    unsigned i = RVW_DECAY_UNITS - 1;
+    while (i && (uint64_t)unit % UNITS[i])
+        i--;
+    return i;
+}
+
+uint64_t rvw_decay_unit(unsigned index) {
+    return UNITS[index];
+}
 
 bool rvw_decay_exact(uint64_t half_life, double points, uint64_t age, int64_t *ret) {
     uint64_t q = age / half_life, rest = age % half_life;
@@ -45,18 +61,8 @@ void rvw_weight_set(rvw_weight_t *w, double points) {
     w->weight = (uint64_t)ldexp(fraction, 62);
 }
 
-size_t rvw_decay_shape(uint64_t half_life, rvw_decay_t *ret) {
-    uint64_t most = (uint64_t)1 << RVW_DECAY_AGE_BITS;
-    uint64_t cut = half_life > most / HALF_LIVES ? most : half_life * HALF_LIVES;
-    unsigned bits = 1;
-    while ((cut >> (3 * bits)) != 0)
-        bits++;
-    *ret = (rvw_decay_t){.half_life = half_life, .cut = cut, .bits = bits};
-    return (size_t)(cut >> (2 * bits)) + 2 + ((size_t)2 << bits);
-}
-
 /* 2^(-age / half-life) in units of 2^-64, the greatest number for 1. */
-static uint64_t unit_of(uint64_t half_life, uint64_t age) {
+static uint64_t entry(uint64_t half_life, uint64_t age) {
     uint64_t q = age / half_life, rest = age % half_life;
     if (q >= 64)
         return 0;
@@ -64,24 +70,97 @@ static uint64_t unit_of(uint64_t half_life, uint64_t age) {
     return v >= 0x1p64L ? UINT64_MAX : (uint64_t)v;
 }
 
+static uint64_t high_product(uint64_t a, uint64_t b) {
+    return (uint64_t)((unsigned __int128)a * b >> 64);
+}
+
 /* table[i] = 2^(-i * step / half-life), from exact entries at multiples of 64 and below 64. */
 static void fill(uint64_t half_life, uint64_t step, uint64_t *table, size_t n) {
     uint64_t low[64];
-    for (size_t i = 0; i < 64; i++)
-        low[i] = unit_of(half_life, i * step);
+    for (size_t i = 0; i < 64 && i < n; i++)
+        low[i] = entry(half_life, i * step);
     for (size_t i = 0; i < n; i += 64) {
-        uint64_t high = unit_of(half_life, i * step);
+        uint64_t high = entry(half_life, i * step);
         for (size_t k = 0; k < 64 && i + k < n; k++)
-            table[i + k] = k ? (uint64_t)((unsigned __int128)high * low[k] >> 64) : high;
+            table[i + k] = k ? high_product(high, low[k]) : high;
     }
 }
 
-void rvw_decay_fill(rvw_decay_t *d, uint64_t *room) {
-    size_t n_high = (size_t)(d->cut >> (2 * d->bits)) + 2, n = (size_t)1 << d->bits;
-    d->high = room;
-    d->mid = room + n_high;
-    d->low = d->mid + n;
-    fill(d->half_life, (uint64_t)1 << (2 * d->bits), d->high, n_high);
-    fill(d->half_life, (uint64_t)1 << d->bits, d->mid, n);
-    fill(d->half_life, 1, d->low, n);
+rvw_decay_t *rvw_decay_new(uint64_t half_life, uint64_t unit) {
+    uint64_t most = ((uint64_t)1 << RVW_DECAY_AGE_BITS) / unit;
+    uint64_t cut = half_life > most * unit / HALF_LIVES ? most : half_life * HALF_LIVES / unit + 1;
+    unsigned bits = 1;
+    while (cut >> (3 * bits))
+        bits++;
+    size_t n_high = (size_t)(cut >> (2 * bits)) + 2, n = (size_t)1 << bits;
+    rvw_decay_t *d = malloc(sizeof *d + (n_high + 2 * n) * sizeof(uint64_t));
+    if (!d)
+        return NULL;
+    uint64_t *high = (uint64_t *)(d + 1), *mid = high + n_high, *low = mid + n;
+    fill(half_life, unit << (2 * bits), high, n_high);
+    fill(half_life, unit << bits, mid, n);
+    fill(half_life, unit, low, n);
+    *d = (rvw_decay_t){.half_life = half_life, .unit = unit, .cut = cut, .bits = bits, .n_high = n_high,
+                       .high = high, .mid = mid, .low = low};
+    return d;
+}
+
+/* The guard bits of z are so near to one half that the rounding is in doubt. */
+static inline bool in_doubt(uint64_t z, uint64_t half) {
+    return ((z - half + ERROR) & (2 * half - 1)) <= 2 * ERROR;
+}
+
+static int64_t decide(const rvw_decay_t *d, const rvw_weight_t *w, uint64_t age) {
+    int64_t r = 0;
+    rvw_decay_exact(d->half_life, w->points, age, &r); /* below 2^25 points it cannot fail */
+    return r;
+}
+
+int64_t rvw_decay_table(const rvw_decay_t *d, const rvw_weight_t *w, uint64_t age) {
+    uint64_t a = age < d->cut ? age : d->cut, mask = ((uint64_t)1 << d->bits) - 1, half = (uint64_t)1 << (w->guard - 1);
+    uint64_t e = high_product(d->high[a >> (2 * d->bits)], d->mid[a >> d->bits & mask]);
+    uint64_t z = high_product(high_product(e, d->low[a & mask]), w->weight);
+    if (in_doubt(z, half))
+        return decide(d, w, age);
+    int64_t r = (int64_t)((z + half) >> w->guard);
+    return w->negative ? -r : r;
+}
+
+/* The loop itself; `sign` is constant where it is called, so that there are two loops. */
+static inline __attribute__((always_inline)) void add_codes(const rvw_decay_t *d, const rvw_weight_t *w,
+                                                            const uint64_t *weighted, uint64_t from, uint64_t factor,
+                                                            uint64_t rest, uint32_t last, const uint32_t *codes,
+                                                            const uint16_t *row, uint32_t n, int64_t *sum,
+                                                            int64_t sign) {
+    const uint64_t *mid = d->mid, *low = d->low;
+    const unsigned bits = d->bits, guard = w->guard;
+    const uint64_t mask = ((uint64_t)1 << bits) - 1, half = (uint64_t)1 << (guard - 1);
+    for (uint32_t i = 0; i < n; i++) {
+        if (__builtin_expect(codes[i] > last, 0))
+            continue;
+        uint64_t age = from - codes[i] * factor;
+        uint64_t z = high_product(high_product(weighted[age >> (2 * bits)], mid[age >> bits & mask]), low[age & mask]);
+        int64_t r = sign * (int64_t)((z + half) >> guard);
+        if (__builtin_expect(in_doubt(z, half), 0))
+            r = decide(d, w, age * d->unit + rest);
+        sum[row[i]] += r;
+    }
+}
+
+bool rvw_decay_codes(const rvw_decay_t *d, const rvw_weight_t *w, uint64_t since, uint64_t unit, uint64_t oldest,
+                     uint32_t last, const uint32_t *codes, const uint16_t *row, uint32_t n, int64_t *sum, uint64_t *room) {
+    uint64_t from = since / d->unit, rest = since % d->unit, factor = unit / d->unit;
+    uint64_t need = (oldest / d->unit >> (2 * d->bits)) + 1;
+    if (need > RVW_DECAY_ROOM || (d->cut < need << (2 * d->bits) && d->cut * d->unit >= (uint64_t)1 << (RVW_DECAY_AGE_BITS - 1)))
+        return false;
+    uint64_t weight = w->weight;
+    if (rest)
+        weight = (uint64_t)ldexpl((long double)weight * exp2l(-((long double)rest / (long double)d->half_life)), 0);
+    for (uint64_t i = 0; i < need; i++)
+        room[i] = i < d->n_high ? high_product(d->high[i], weight) : 0;
+    if (w->negative)
+        add_codes(d, w, room, from, factor, rest, last, codes, row, n, sum, -1);
+    else
+        add_codes(d, w, room, from, factor, rest, last, codes, row, n, sum, 1);
+    return true;
 }

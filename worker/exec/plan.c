@@ -1,7 +1,7 @@
 /* plan.c: makes and destroys jobs.
  *
  * Everything that a job needs is computed once in rvw_job_new, in its arena, and only read afterwards, by any number of threads; the stop
- * flag and the count of memory are atomic. Failure: the request is refused with its reason before any row is read.
+ * flag, the count of memory and tables made late are atomic. Failure: the request is refused with its reason before any row is read.
  */
 #include "plan.h"
 
@@ -79,9 +79,24 @@ rv_status_t rvw_job_new(const Reveille__V1__QueryRequest *request, const rv_cata
 void rvw_job_destroy(rvw_job_t **job) {
     if (!job || !*job)
         return;
+    for (size_t i = 0; (*job)->decays && i < (*job)->program->n_scores * RVW_DECAY_UNITS; i++)
+        free(atomic_load(&(*job)->decays[i]));
     rv_arena_done(&(*job)->arena);
     free(*job);
     *job = NULL;
+}
+
+const rvw_decay_t *rvw_job_decay(const rvw_job_t *job, uint32_t score, unsigned unit) {
+    _Atomic(rvw_decay_t *) *place = &job->decays[(size_t)score * RVW_DECAY_UNITS + unit];
+    rvw_decay_t *decay = atomic_load_explicit(place, memory_order_acquire);
+    if (decay)
+        return decay;
+    rvw_decay_t *made = rvw_decay_new(job->program->scores[score]->half_life_ms, rvw_decay_unit(unit));
+    if (made && !atomic_compare_exchange_strong(place, &decay, made)) {
+        free(made); /* another thread was first */
+        return decay;
+    }
+    return made;
 }
 
 void rvw_job_stop(rvw_job_t *job) {

@@ -136,7 +136,7 @@ typedef struct {
     /* FUNNEL, SCORE: the node. */
     uint32_t node;
     /* SCORE */
-    const rvw_decay_t *decay;
+    uint32_t score; /* number of the model in the program */
     size_t n_points;
     rvw_points_t *points;
     uint32_t instant;
@@ -168,7 +168,7 @@ struct rvw_job {
     rvw_node_t *nodes;
     uint32_t n_passes;
     rvw_pass_t *passes;
-    rvw_decay_t *decays; /* by score of the program; without tables until one is used */
+    _Atomic(rvw_decay_t *) *decays; /* RVW_DECAY_UNITS a score of the program, made when they are first needed */
     uint32_t n_slots; /* event types that occur, each once */
     uint32_t *slot_types;
 #define RVW_MARKS 3u
@@ -226,6 +226,8 @@ static inline bool rvw_is_condition(rvw_op_t op) {
 static inline bool rvw_job_stopped(const rvw_job_t *job) {
     return atomic_load_explicit(&job->stop, memory_order_relaxed);
 }
+/* Tables for a score of the program, by index of their unit; NULL without memory. */
+const rvw_decay_t *rvw_job_decay(const rvw_job_t *job, uint32_t score, unsigned unit);
 /* Counts memory of a partial: RESOURCE_EXHAUSTED/QUOTA past RV_MAX_QUERY_MEMORY. */
 rv_status_t rvw_job_charge(const rvw_job_t *job, size_t bytes, rv_error_t *err);
 void rvw_job_discharge(const rvw_job_t *job, size_t bytes);

@@ -73,7 +73,7 @@ static rv_status_t score_pass(rvw_job_t *job, uint32_t node, rvw_pass_t *pass, r
     if (!s->half_life_ms)
         return rv_fail(err, RV_REASON_REQUEST, "a score has a half-life of 0");
     *pass = (rvw_pass_t){.kind = RVW_PASS_SCORE, .node = node, .n_points = s->n_points,
-                         .instant = job->nodes[node].args[0], .decay = &job->decays[job->nodes[node].ref]};
+                         .instant = job->nodes[node].args[0], .score = job->nodes[node].ref};
     if (job->nodes[node].n_args > 1)
         pass->bounds = (rvw_bounds_t){.until = job->nodes[node].args[1] + 1, .until_in = true};
     pass->points = rv_arena_zalloc(&job->arena, s->n_points + 1, sizeof *pass->points);
@@ -82,21 +82,6 @@ static rv_status_t score_pass(rvw_job_t *job, uint32_t node, rvw_pass_t *pass, r
     for (size_t i = 0; i < s->n_points; i++) {
         pass->points[i].type = s->points[i]->type;
         rvw_weight_set(&pass->points[i].weight, s->points[i]->points);
-    }
-    return RV_OK;
-}
-
-/* The tables of the scores that are used. */
-static rv_status_t fill_decays(rvw_job_t *job, rv_error_t *err) {
-    for (uint32_t p = 0; p < job->n_passes; p++) {
-        rvw_decay_t *decay = (rvw_decay_t *)job->passes[p].decay;
-        if (!decay || decay->high)
-            continue;
-        size_t n = rvw_decay_shape(job->program->scores[decay - job->decays]->half_life_ms, decay);
-        uint64_t *room = rv_arena_alloc(&job->arena, n * sizeof *room);
-        if (!room)
-            return rv_fail_memory(err, "the tables of a score");
-        rvw_decay_fill(decay, room);
     }
     return RV_OK;
 }
@@ -372,7 +357,7 @@ rv_status_t rvw_plan_passes(rvw_job_t *job, rv_error_t *err) {
             return rv_fail_memory(err, "the selections of a query");
     }
     job->passes = rv_arena_zalloc(&job->arena, job->n_nodes + 1u, sizeof *job->passes);
-    job->decays = rv_arena_zalloc(&job->arena, job->program->n_scores + 1u, sizeof *job->decays);
+    job->decays = rv_arena_zalloc(&job->arena, (job->program->n_scores + 1u) * RVW_DECAY_UNITS, sizeof *job->decays);
     if (!own || !used || !job->passes || !job->decays)
         return rv_fail_memory(err, "the selections of a query");
     for (uint32_t i = 0; i < job->n_nodes; i++)
@@ -398,6 +383,5 @@ rv_status_t rvw_plan_passes(rvw_job_t *job, rv_error_t *err) {
     }
     for (uint32_t p = 0; p < job->n_passes; p++)
         RVW_TRY(finish_pass(job, &job->passes[p], err));
-    RVW_TRY(fill_decays(job, err));
     return find_slots(job, err);
 }

@@ -8,6 +8,8 @@
 
 #include "pass.h"
 
+#define FEW 64u /* smaller pieces do not pay for the kernel's table */
+
 typedef struct {
     rvw_chunk_t *t;
     const rvw_pass_t *pass;
@@ -18,6 +20,9 @@ typedef struct {
     rvw_window_t window; /* events that count, besides the instant */
     int64_t *sum;    /* or */
     rv_i128_t *wide;
+    uint64_t half_life;
+    const rvw_decay_t *decay; /* for any age */
+    uint64_t *room;           /* of the kernel */
 } score_t;
 
 /* The greatest sum that the chunk's events can make, in units. */
@@ -38,8 +43,8 @@ static rv_status_t add_event(const score_t *s, const rvw_weight_t *w, uint32_t r
         return RV_OK;
     uint64_t age = (uint64_t)at - (uint64_t)time;
     if (!w->slow && age < (uint64_t)1 << RVW_DECAY_AGE_BITS)
-        units = rvw_decay_table(s->pass->decay, w, age);
-    else if (!rvw_decay_exact(s->pass->decay->half_life, w->points, age, &units))
+        units = rvw_decay_table(s->decay, w, age);
+    else if (!rvw_decay_exact(s->half_life, w->points, age, &units))
         return rv_fail(err, RV_REASON_OVERFLOW, "a score's points are too large: %g", w->points);
     if (s->sum)
         s->sum[row] += units;
@@ -59,46 +64,30 @@ static rv_status_t add_slow(const score_t *s, const rvw_weight_t *w, const rvw_e
     return RV_OK;
 }
 
-/* All events of a piece that ends before the instant, by 32-bit codes of time. */
-static void add_codes(const rvw_decay_t *decay, const rvw_weight_t *weight, const rvw_events_t *e, int64_t instant,
-                      int64_t *sum) {
-    const rvw_decay_t d = *decay;
-    const rvw_weight_t w = *weight;
-    const uint32_t *codes = e->time.codes;
-    const uint16_t *row = e->row;
-    uint64_t since = (uint64_t)instant - (uint64_t)e->time.base, unit = (uint64_t)e->time.unit;
-    for (uint32_t i = 0; i < e->n; i++)
-        sum[row[i]] += rvw_decay_table(&d, &w, since - codes[i] * unit);
+/* A piece by its 32-bit codes of time; false when the kernel cannot take it. */
+static bool add_codes(const score_t *s, const rvw_weight_t *w, const rvw_events_t *e) {
+    int64_t end = s->window.hi < s->instant ? s->window.hi : s->instant, oldest;
+    if (!s->sum || s->instants || s->window.row_hi || w->slow || e->n < FEW || e->time.encoding != RVW_FOR ||
+        e->time.width != 4 || e->time.unit <= 0 || e->time.base > end || e->time.base < 0 ||
+        __builtin_sub_overflow(s->instant, e->time.base, &oldest) || oldest >= (int64_t)1 << RVW_DECAY_AGE_BITS)
+        return false;
+    const rvw_decay_t *decay = rvw_job_decay(s->t->job, s->pass->score, rvw_decay_unit_index(e->time.unit));
+    int64_t last = (end - e->time.base) / e->time.unit;
+    return decay && rvw_decay_codes(decay, w, (uint64_t)oldest, (uint64_t)e->time.unit, (uint64_t)oldest,
+                                    last > UINT32_MAX ? UINT32_MAX : (uint32_t)last, e->time.codes, e->row, e->n,
+                                    s->sum, s->room);
 }
 
-static void add_times(const rvw_decay_t *d, const rvw_weight_t *w, const rvw_events_t *e, int64_t instant,
-                      int64_t *sum) {
-    int64_t times[RV_VECTOR];
-    for (uint32_t first = 0; first < e->n; first += RV_VECTOR) {
-        uint32_t n = e->n - first < RV_VECTOR ? e->n - first : RV_VECTOR;
-        const uint16_t *row = e->row + first;
-        rvw_event_times(e, first, n, times);
-        for (uint32_t i = 0; i < n; i++)
-            sum[row[i]] += rvw_decay_table(d, w, (uint64_t)instant - (uint64_t)times[i]);
-    }
+static rv_status_t add_piece(score_t *s, const rvw_weight_t *w, const rvw_events_t *e, rv_error_t *err) {
+    int64_t end = s->instants ? INT64_MAX : s->instant;
+    if (!e->n || e->min_time > end || add_codes(s, w, e))
+        return RV_OK;
+    if (!s->decay && !(s->decay = rvw_job_decay(s->t->job, s->pass->score, 0)))
+        return rv_fail_memory(err, "the tables of a score");
+    return add_slow(s, w, e, err);
 }
 
-static rv_status_t add_piece(const score_t *s, const rvw_weight_t *w, const rvw_events_t *e, rv_error_t *err) {
-    int64_t oldest;
-    bool fast = s->sum && !s->instants && !s->window.row_hi && !w->slow && e->n && e->max_time <= s->instant &&
-                e->max_time <= s->window.hi &&
-                !__builtin_sub_overflow(s->instant, e->min_time, &oldest) &&
-                oldest < (int64_t)1 << RVW_DECAY_AGE_BITS;
-    if (!fast)
-        return add_slow(s, w, e, err);
-    if (e->time.encoding == RVW_FOR && e->time.width == 4)
-        add_codes(s->pass->decay, w, e, s->instant, s->sum);
-    else
-        add_times(s->pass->decay, w, e, s->instant, s->sum);
-    return RV_OK;
-}
-
-static rv_status_t add_events(const score_t *s, rv_error_t *err) {
+static rv_status_t add_events(score_t *s, rv_error_t *err) {
     for (size_t i = 0; i < s->pass->n_points; i++) {
         rvw_pieces_t pieces;
         RVW_TRY(rvw_pieces_load(s->t, &s->pass->points[i].type, 1, &pieces, err));
@@ -145,6 +134,10 @@ rv_status_t rvw_pass_score(rvw_chunk_t *t, const rvw_pass_t *pass, rv_error_t *e
     score_t s = {.t = t, .pass = pass};
     const rvw_node_t *node = &t->job->nodes[pass->instant];
     double most;
+    s.half_life = t->job->program->scores[pass->score]->half_life_ms;
+    s.room = rvw_take(t, RVW_DECAY_ROOM, sizeof *s.room, err);
+    if (!s.room)
+        return RVW_NO_SPACE;
     RVW_TRY(bound(&s, &most, err));
     if (most < 0x1p62)
         s.sum = rvw_take_zero(t, t->n_rows, sizeof *s.sum, err);
