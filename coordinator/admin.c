@@ -102,8 +102,12 @@ void rvc_cluster_status(void *context, rvc_call_t *call, const ProtobufCMessage 
     bool ok = reply.partitions && reply.workers;
     for (uint32_t p = 0; ok && p < partitions; p++)
         ok = (reply.partitions[reply.n_partitions++] = describe(core, p, arena)) != NULL;
-    for (uint32_t slot = 0; ok && slot < workers; slot++)
-        ok = (reply.workers[reply.n_workers++] = describe_worker(core, slot, arena)) != NULL;
+    for (uint32_t slot = 0; ok && slot < workers; slot++) {
+        Reveille__V1__WorkerStatus *worker = describe_worker(core, slot, arena);
+        ok = worker != NULL;
+        if (ok && (worker->alive || worker->partitions)) /* others are only names in an older map */
+            reply.workers[reply.n_workers++] = worker;
+    }
     if (!ok) {
         fail_memory(call);
         return;

@@ -1,12 +1,13 @@
 /* call.c: calls, clients, replies.
  *
- *   client (routing id) 1 ── n call (request id)          mailbox of the client ◀─ replies that the socket does not
- * take
+ *   client (routing id) 1 ── n call (request id)
+ *   mailbox of the client ◀─ replies that the socket does not take
  *
  * A client is known here only while it has calls or letters. Each call has one timer, its deadline. Letters are tried
- * again every RETRY_MS, because a ROUTER cannot say which of its peers has room. Thread: the actor's. Failure: a client
- * that is gone (EHOSTUNREACH) loses its calls at once; one that does not read is cut at MAILBOX_BYTES; both are
- * counted. A job may end its call from inside any callback, so no callback is followed by a use of the call. */
+ * again every RETRY_MS, because a ROUTER cannot say which of its peers has room. Thread: the actor's.
+ * Failure: a client that is gone (EHOSTUNREACH) loses its calls at once; one that does not read is cut at
+ * MAILBOX_BYTES; both are counted. A job may end its call from inside any callback, so no callback is followed by a use
+ * of the call. */
 #include "call.h"
 #include "mailbox.h"
 #include "reveille/limits.h"
@@ -356,6 +357,10 @@ void rvc_call_cancel(rvc_call_t *call) {
     call->set->stats.cancelled++;
     rv_fail_as(&err, RV_CANCELLED, RV_REASON_NONE, "the client cancelled the call");
     end_with(call, &err);
+}
+
+void rvc_call_abort(rvc_call_t *call, const rv_error_t *err) {
+    end_with(call, err);
 }
 
 void rvc_call_credit(rvc_call_t *call, uint64_t replies) {

@@ -53,6 +53,8 @@ void rvc_calls_drain(rvc_calls_t *calls);
 
 /* For the gateway. */
 void rvc_call_cancel(rvc_call_t *call);
+/* Ends the call from outside with this error: its job is stopped. */
+void rvc_call_abort(rvc_call_t *call, const rv_error_t *err);
 void rvc_call_credit(rvc_call_t *call, uint64_t replies);
 void rvc_call_data(rvc_call_t *call, uint64_t seq, const uint8_t *body, size_t n);
 void rvc_call_end(rvc_call_t *call);

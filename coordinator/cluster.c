@@ -1,15 +1,17 @@
 /* cluster.c: the map and its moves.
  *
- *   worker:     LOST ──register──▶ REGISTERED ──assigned──▶ SERVING            partition:  UNPLACED ──place, claim──▶
- * PENDING ▲                   │    ▲                     │                           DOWN ◀──lost── PENDING
- * ──assigned──▶ AVAILABLE └──── lease lapses ─┴────┼── register again ───┘                           MISSING, DAMAGED:
- * instead of AVAILABLE
+ *   worker:    LOST ──register──▶ REGISTERED ──assigned──▶ SERVING
+ *               ▲                   │    ▲                    │
+ *               └─── lease lapses ──┴────┼── register again ──┘
+ *
+ *   partition: UNPLACED ──place, claim──▶ PENDING ──assigned──▶ AVAILABLE, or DAMAGED, or MISSING
+ *              DOWN ──its worker registers──▶ PENDING           any but UNPLACED ──its worker is lost──▶ DOWN
  *
  * A worker says what it holds; the map says who should hold it. Truth about where a partition is: the directory it lies
  * in, so a claim of a live worker wins over an absent one, and never over a present one. Every change of owner takes a
  * new epoch. A partition that was created once is never created again: if nobody holds it, it is missing, and its data
- * are waited for. Invariant: AVAILABLE or PENDING only under a live worker. No threads, no failure but those returned.
- */
+ * are waited for. Invariant: AVAILABLE or PENDING only under a live worker.
+ * No threads, no failure but those returned. */
 #include "cluster.h"
 #include "reveille/text.h"
 #include <assert.h>

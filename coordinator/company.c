@@ -1,12 +1,14 @@
 /* company.c: companies, which every partition holds.
  *
- *   CHECK ─▶ HOME: each company is written to its home partition, whose LSN is its version ─▶ FAN: all other partitions
- * get it with that version ─▶ reply
+ *   HOME: each company is written to its home partition, whose LSN is its version
+ *     └─▶ FAN: all other partitions get it with that version ─▶ reply
  *
  * The fan-out goes out in slices of partitions, so that P copies of a batch are never in memory at once. A lower
  * version is ignored by a partition, so slices, repetitions and other writers may come in any order. If a partition
- * does not get its copy the call ends with OUTCOME_UNKNOWN: the client repeats it, and the repetition finds the
- * versions that were given. Thread: the actor's. */
+ * does not get its copy the call ends with OUTCOME_UNKNOWN: the client repeats it. The identity of the request does not
+ * go to the home partition: a repetition must get a version of its own, for that of the first attempt is not known any
+ * more, and an old content under a new version has to be the same everywhere. So a repetition after another update
+ * takes effect again. Thread: the actor's. */
 #include "batch.h"
 #include "compose.h"
 #include "mutate.h"

@@ -132,6 +132,20 @@ static void refuse(rvc_gateway_t *gateway, const uint8_t *routing, size_t routin
         rvc_calls_refuse(gateway->calls, routing, routing_n, (const uint8_t *)"", 0, err);
 }
 
+/* The header is good, the body too large: the refusal names the call, and ends it if it is open (a stream has lost a
+ * message). */
+static void refuse_oversized(rvc_gateway_t *gateway, const rv_frames_t *frames,
+                             const Reveille__V1__RequestHeader *header, const rv_error_t *err) {
+    const uint8_t *id = header->request_id.data;
+    size_t id_n = header->request_id.len;
+    gateway->stats.malformed++;
+    rvc_call_t *call = rvc_calls_find(gateway->calls, frames->routing, frames->routing_n, id, id_n);
+    if (call)
+        rvc_call_abort(call, err);
+    else if (frames->routing_n && frames->routing_n <= 255)
+        rvc_calls_refuse(gateway->calls, frames->routing, frames->routing_n, id, id_n, err);
+}
+
 static rv_status_t read_header(rvc_gateway_t *gateway, const rv_frames_t *frames, Reveille__V1__RequestHeader **ret,
                                rv_error_t *err) {
     if (frames->header_n > MAX_HEADER)
@@ -157,8 +171,7 @@ void rvc_gateway_receive(rvc_gateway_t *gateway, const uint8_t *const *data, con
     Reveille__V1__RequestHeader *header = NULL;
     rv_status_t status = rv_wire_split(data, size, count, true, &frames, &err);
     if (status != RV_OK && err.reason == RV_REASON_LIMIT && read_header(gateway, &frames, &header, NULL) == RV_OK) {
-        rvc_calls_refuse(gateway->calls, frames.routing, frames.routing_n, header->request_id.data,
-                         header->request_id.len, &err);
+        refuse_oversized(gateway, &frames, header, &err);
         return;
     }
     if (status == RV_OK)

@@ -1,12 +1,12 @@
 /* import.c: the streams of ContactService/Import and EventService/Import.
  *
  *   CALL start ─▶ number and acknowledged offset (more)
- *   DATA batch ─▶ a write, up to RV_MAX_IMPORT_WINDOW at once ─▶ replies in the order of the batches (more), each with
- * the offset before which all is durable END        ─▶ after the last batch: the last reply
+ *   DATA batch ─▶ a write, up to RV_MAX_IMPORT_WINDOW at once ─▶ replies in the order of the batches (more)
+ *   END        ─▶ after the last batch: the last reply
  *
- * Writes of one stream go to each worker in their order, so that later rows win. A batch that did not reach all its
- * partitions ends the stream: the client starts again from the acknowledged offset. Each message renews the deadline.
- * Thread: the actor's. */
+ * Each reply carries the offset before which everything is durable. Writes of one stream go to each worker in their
+ * order, so that later rows win. A batch that did not reach all its partitions ends the stream: the client starts again
+ * from the acknowledged offset. Each message renews the deadline. Thread: the actor's. */
 #include "compose.h"
 #include "imports.h"
 #include "mutate.h"

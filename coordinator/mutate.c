@@ -1,7 +1,7 @@
 /* mutate.c: unary writes.
  *
- *   request ─▶ check, split, send (compose.h) ─▶ results of all partitions ─▶ reply          a deletion with `wait`: ─▶
- * housekeeping ─▶ reply
+ *   request ─▶ check, split, send (compose.h) ─▶ results of all partitions ─▶ reply
+ *                            a deletion with `wait`:      └─▶ housekeeping ─▶ reply
  *
  * The reply is OK as soon as one partition took its part: the result says what became of each. When none did the call
  * fails, so that it can be repeated as it is. A deletion by source or import concerns every partition and fails as a

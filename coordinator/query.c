@@ -1,17 +1,15 @@
 /* query.c: one running read.
  *
- *   plan ─▶ packed once ─▶ one request a worker ═▶ sources ─▶ merge ─▶ answer ─▶ pages ─▶ call        (select,
- * aggregate, funnel)
- *                          (+ its partitions)              └▶ tally ────────────▶ messages ─▶ call     (count, overlap,
- * retention)
+ *   plan ─▶ packed once ─▶ one request a worker ═▶ sources ┬▶ merge ─▶ answer ─▶ pages ─▶ call
+ *                          (+ its partitions)              └▶ tally ─▶ messages ────────▶ call
  *
- *   RUNNING ──page full, no credit──▶ the page waits; workers have credit for RV_STREAM_WINDOW pages and get one more
- * for each page used up │  ▲────────credit────────────┘ └──all sources ended──▶ last message with the coverage ──▶ gone
- *
- * The call and its sources may end the query at any callback; after fail() or finish() the query is gone. A select that
- * has reached its limit reads the rest of its streams unread, because the versions of the data come last. Thread: the
- * actor's. Failure: see query.h; a worker that is lost after items of it were given cannot be taken back, so the answer
- * ends with an error even with allow_partial. */
+ * Merged are select, aggregate and funnel; added up are count, overlap and retention. Workers have credit for
+ * RV_STREAM_WINDOW pages and get one more for each page used up; a full page waits until the client has credit. When
+ * all sources have ended, the last message goes out with the coverage. The call and its sources may end the query at
+ * any callback; after fail() or finish() the query is gone. A select that has reached its limit reads the rest of its
+ * streams unread, because the versions of the data come last. Thread: the actor's.
+ * Failure: see query.h; a worker that is lost after items of it were given cannot be taken back, so the answer ends
+ * with an error even with allow_partial. */
 #include "query.h"
 #include "answer.h"
 #include "ledger.h"

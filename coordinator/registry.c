@@ -1,12 +1,14 @@
 /* registry.c: from a worker's first word to its share.
  *
- *   RegisterWorker ─▶ cluster.h decides ─▶ map stored, if it changed ─▶ Assign (share and catalog) ─▶ confirmed ─▶
- * partitions available Ping ─▶ lease renewed           lease lapsed ─▶ worker lost: its tasks fail, its partitions are
- * down          catalog changed ─▶ Assign again
+ *   RegisterWorker ─▶ cluster.h decides ─▶ map stored, if it changed ─▶ Assign (share and catalog)
+ *                                                    partitions available ◀─ confirmed ◀─┘
+ *   Ping ─▶ lease renewed
+ *   lease lapsed ─▶ worker lost: its tasks fail, its partitions are down
+ *   catalog changed ─▶ Assign again
  *
  * At most one Assign is under way for each worker; what comes up meanwhile makes it due once more. An Assign that fails
- * or gets no answer is repeated. A new cluster assigns nothing before it has been placed. Thread: the actor's. Failure:
- * a map that cannot be stored holds all Assigns back and is tried again. */
+ * or gets no answer is repeated. A new cluster assigns nothing before it has been placed. Thread: the actor's.
+ * Failure: a map that cannot be stored holds all Assigns back and is tried again. */
 #include "registry.h"
 #include "reveille/log.h"
 #include "reveille/wire.h"
@@ -164,13 +166,13 @@ static void on_failed(void *owner, const rv_error_t *err) {
 
 static const rvc_task_ops_t TASK = {on_assigned, on_failed};
 
-/* The partitions of a worker. */
+/* The partitions of a worker, without those that it has said it does not hold. */
 static size_t list_share(const rvc_core_t *core, uint32_t slot, Reveille__V1__AssignedPartition *items,
                          Reveille__V1__AssignedPartition **list) {
     size_t n = 0;
     for (uint32_t p = 0; p < rvc_cluster_partitions(core->cluster); p++) {
         const rvc_partition_t *partition = rvc_cluster_partition(core->cluster, p);
-        if (partition->worker != slot)
+        if (partition->worker != slot || partition->state == RVC_PARTITION_MISSING)
             continue;
         reveille__v1__assigned_partition__init(&items[n]);
         items[n].partition = p;

@@ -1,8 +1,10 @@
 /* write.c: one write under way.
  *
- *   shares ─▶ parts (a share, or a piece of one that would not fit a message) ─▶ requests (parts of one worker, each
- * partition once) ═▶ workers part:  UNSENT ──send──▶ SENT ──result──▶ OK | REFUSED        UNSENT ──not available──▶
- * REFUSED        SENT ──worker lost──▶ REFUSED (OUTCOME_UNKNOWN)
+ *   shares ─▶ parts (a share, or a piece of one that would not fit a message)
+ *          ─▶ requests (parts of one worker, each partition once) ═▶ workers
+ *
+ *   part:  UNSENT ──send──▶ SENT ──result──▶ TAKEN | REFUSED
+ *          UNSENT ──partition not available──▶ REFUSED       SENT ──worker lost──▶ REFUSED (OUTCOME_UNKNOWN)
  *
  * A share is cut into pieces only without identity: an identity names one write to one partition. All is packed before
  * anything is sent, so that what is refused as a whole has no effect. Writes to a worker go over one socket in order,

@@ -8,6 +8,8 @@
 /* What requests may hold. */
 #define RV_MAX_BODY (1u << 20)           /* bytes of one body */
 #define RV_MAX_MESSAGE (4u << 20)        /* bytes of one ZeroMQ frame: MAXMSGSIZE */
+#define RV_MAX_UNFINISHED (RV_MAX_MESSAGE + (64u << 10)) /* bytes of all frames of one message: more cut the connection */
+#define RV_MAX_FRAMES 64u                /* frames of one message, likewise; more than a few are answered with an error */
 #define RV_MAX_ELEMENTS (1u << 20)       /* repeated items and fields of one protobuf message */
 #define RV_MAX_NESTING 32u               /* levels of protobuf messages */
 #define RV_MAX_UNPACK (32u << 20)        /* bytes that one unpack may allocate */

@@ -24,7 +24,7 @@ typedef struct tally { // of one process, in shared memory
     uint64_t seed;     // at work
     bool finished;     // came to its end
     long cases, mismatches;
-    long overflows, unseen, refused, spoilt, moved, other_places, worlds, threads;
+    long overflows, refused, spoilt, moved, other_places, worlds, threads;
 } tally_t;
 
 typedef struct settings {
@@ -172,8 +172,7 @@ static const char *status_differs(world_t *w, const question_t *q) {
     bool refused = q->expected == RVM_SYNTAX || q->expected == RVM_INVALID || q->expected == RVM_UNIMPLEMENTED;
     if (q->expected == RVM_OVERFLOW) {
         w->tally->overflows++;
-        w->tally->unseen += got == RVM_OK;
-        return got == RVM_OVERFLOW || got == RVM_OK ? NULL : "the model overflows, the engine fails otherwise";
+        return got == RVM_OVERFLOW ? NULL : "the model overflows, the engine does not";
     }
     if (!refused) {
         return got == RVM_OK ? NULL : "the engine fails";
@@ -381,7 +380,7 @@ static int run(const settings_t *settings) {
             int code = work(settings, i, &tallies[i]);
             fflush(stdout);
             if (settings->processes > 1) {
-                _exit(code);
+                exit(code); // and see to leaks, where that is built in
             }
         }
     }
@@ -390,14 +389,13 @@ static int run(const settings_t *settings) {
         if (settings->processes > 1) {
             waitpid(pids[i], &status, 0);
         }
-        if (!tallies[i].finished) {
+        if (!tallies[i].finished || !WIFEXITED(status) || WEXITSTATUS(status) > 1) {
             printf("\nMISMATCH seed %llu: the process ended (status %d)\n", (unsigned long long)tallies[i].seed,
                    status);
             all.mismatches++;
         }
         all.cases += tallies[i].cases;
         all.mismatches += tallies[i].mismatches;
-        all.unseen += tallies[i].unseen;
         all.overflows += tallies[i].overflows;
         all.refused += tallies[i].refused;
         all.spoilt += tallies[i].spoilt;
@@ -409,9 +407,9 @@ static int run(const settings_t *settings) {
     munmap(tallies, MAX_PROCESSES * sizeof *tallies);
     printf("model: %ld worlds from seed %llu, %ld with a second thread; %ld rows of equal score moved\n"
            "       %ld texts spoilt; %ld requests refused, %ld of them at another place\n"
-           "       %ld overflows, of which the engine did not meet %ld\n",
+           "       %ld requests overflow\n",
            all.worlds, (unsigned long long)settings->seed, all.threads, all.moved, all.spoilt, all.refused,
-           all.other_places, all.overflows, all.unseen);
+           all.other_places, all.overflows);
     printf("%ld passed, %ld failed\n", all.cases, all.mismatches);
     return all.mismatches == 0 && all.cases > 0 ? 0 : 1;
 }

@@ -49,7 +49,9 @@ void *rvm_alloc(rvm_arena_t *arena, size_t size) {
 
 char *rvm_copy(rvm_arena_t *arena, const char *text, size_t length) {
     char *copy = rvm_alloc(arena, length + 1);
-    memcpy(copy, text, length);
+    if (length > 0) { // of nothing there may be no text
+        memcpy(copy, text, length);
+    }
     return copy;
 }
 

@@ -28,14 +28,17 @@ static void random_value(rv_type_t type, uint64_t *seed, model_value_t *ret) {
     uint64_t r = model_random(seed, 20);
     switch (type) {
     case RV_STRING:
-        snprintf(ret->s, sizeof ret->s, r == 0 ? "" : "country-%u", (unsigned)r);
+        if (r > 0) { /* 0: the empty string */
+            snprintf(ret->s, sizeof ret->s, "country-%u", (unsigned)r);
+        }
         break;
     case RV_SET:
-        snprintf(ret->s, sizeof ret->s,
-                 r == 0 ? ""
-                        : "a%u\x1f"
-                          "b%u",
-                 (unsigned)r, (unsigned)model_random(seed, 3));
+        if (r > 0) { /* 0: the empty set */
+            snprintf(ret->s, sizeof ret->s,
+                     "a%u\x1f"
+                     "b%u",
+                     (unsigned)r, (unsigned)model_random(seed, 3));
+        }
         break;
     case RV_COMPANY:
         snprintf(ret->s, sizeof ret->s, "co%u", (unsigned)model_random(seed, 12));
@@ -95,7 +98,10 @@ static void random_event(const model_t *model, uint64_t *seed, model_event_t *ev
     event->time = 1600000000000ll + (int64_t)model_random(seed, 300) * (model_random(seed, 4) ? 60000 : 1);
     event->time = model_random(seed, 60) == 0 ? 4291747199999ll : model_random(seed, 60) == 0 ? 0 : event->time;
     snprintf(event->source, sizeof event->source, "%s", sources[model_random(seed, 3)]);
-    snprintf(event->id, sizeof event->id, model_random(seed, 8) ? "e%u" : "", (unsigned)model_random(seed, 300));
+    event->id[0] = 0;
+    if (model_random(seed, 8) > 0) {
+        snprintf(event->id, sizeof event->id, "e%u", (unsigned)model_random(seed, 300));
+    }
     event->has_channel = model_random(seed, 5) > 0;
     snprintf(event->channel, sizeof event->channel, "%s", channels[model_random(seed, 3)]);
     for (uint32_t p = 0; p < MODEL_PROPERTIES; p++) {

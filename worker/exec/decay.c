@@ -11,8 +11,11 @@
 #include <stdlib.h>
 
 #define MIN_GUARD 5u
-#define MAX_GUARD 60u
-#define ERROR 8u /* the product is off by at most so many units of its last bit */
+#define USUAL_GUARD 24u /* for points below 64: the loop then has constants where it needs registers most */
+#define USUAL_BITS 10u
+/* The product is off by fewer units of its last bit: table entries by 5, each product rounds down by 1, the weight by 2, and what is below the
+ * weight's 62 bits counts a quarter. */
+#define ERROR 16u
 
 /* Half-lives after which nothing is left of points that the tables take (below 2^25): 2^(25 + 32 - 64) is below one half. */
 #define HALF_LIVES 64u
@@ -48,17 +51,19 @@ void rvw_weight_set(rvw_weight_t *w, double points) {
     int exponent = 0;
     double fraction = frexp(fabs(points), &exponent); /* fraction in [1/2, 1) */
     int guard = 62 - 32 - exponent;                   /* weight below 2^62 */
+    if (guard > (int)USUAL_GUARD)
+        guard = (int)USUAL_GUARD;
     *w = (rvw_weight_t){.points = points, .negative = points < 0};
     if (points == 0) {
         w->guard = MIN_GUARD;
         return;
     }
-    if (!isfinite(points) || guard < (int)MIN_GUARD || guard > (int)MAX_GUARD) {
+    if (!isfinite(points) || guard < (int)MIN_GUARD) {
         w->slow = true;
         return;
     }
     w->guard = (unsigned)guard;
-    w->weight = (uint64_t)ldexp(fraction, 62);
+    w->weight = (uint64_t)ldexp(fraction, exponent + 32 + guard);
 }
 
 /* 2^(-age / half-life) in units of 2^-64, the greatest number for 1. */
@@ -89,8 +94,8 @@ static void fill(uint64_t half_life, uint64_t step, uint64_t *table, size_t n) {
 rvw_decay_t *rvw_decay_new(uint64_t half_life, uint64_t unit) {
     uint64_t most = ((uint64_t)1 << RVW_DECAY_AGE_BITS) / unit;
     uint64_t cut = half_life > most * unit / HALF_LIVES ? most : half_life * HALF_LIVES / unit + 1;
-    unsigned bits = 1;
-    while (cut >> (3 * bits))
+    unsigned bits = USUAL_BITS;
+    while (cut >> (2 * bits) >= RVW_DECAY_ROOM)
         bits++;
     size_t n_high = (size_t)(cut >> (2 * bits)) + 2, n = (size_t)1 << bits;
     rvw_decay_t *d = malloc(sizeof *d + (n_high + 2 * n) * sizeof(uint64_t));
@@ -126,25 +131,44 @@ int64_t rvw_decay_table(const rvw_decay_t *d, const rvw_weight_t *w, uint64_t ag
     return w->negative ? -r : r;
 }
 
-/* The loop itself; `sign` is constant where it is called, so that there are two loops. */
-static inline __attribute__((always_inline)) void add_codes(const rvw_decay_t *d, const rvw_weight_t *w,
-                                                            const uint64_t *weighted, uint64_t from, uint64_t factor,
-                                                            uint64_t rest, uint32_t last, const uint32_t *codes,
-                                                            const uint16_t *row, uint32_t n, int64_t *sum,
-                                                            int64_t sign) {
-    const uint64_t *mid = d->mid, *low = d->low;
-    const unsigned bits = d->bits, guard = w->guard;
+/* What the loop needs besides the events. */
+typedef struct {
+    const rvw_decay_t *d;
+    const rvw_weight_t *w;
+    const uint64_t *weighted; /* the high table times the weight */
+    uint64_t from, factor, rest;
+    uint32_t last;
+} loop_t;
+
+/* The loop itself. What is constant where it is called makes a loop of its own. */
+static inline __attribute__((always_inline)) void add_codes(const loop_t *loop, uint64_t factor, unsigned bits,
+                                                            unsigned guard, int64_t sign, const uint32_t *codes,
+                                                            const uint16_t *row, uint32_t n, int64_t *sum) {
+    const uint64_t *weighted = loop->weighted, *mid = loop->d->mid, from = loop->from;
     const uint64_t mask = ((uint64_t)1 << bits) - 1, half = (uint64_t)1 << (guard - 1);
+    const uint32_t last = loop->last;
     for (uint32_t i = 0; i < n; i++) {
         if (__builtin_expect(codes[i] > last, 0))
             continue;
         uint64_t age = from - codes[i] * factor;
-        uint64_t z = high_product(high_product(weighted[age >> (2 * bits)], mid[age >> bits & mask]), low[age & mask]);
+        uint64_t z = high_product(weighted[age >> (2 * bits)], mid[age >> bits & mask]);
+        z = high_product(z, mid[(age & mask) + mask + 1]); /* the low table follows the middle one */
         int64_t r = sign * (int64_t)((z + half) >> guard);
         if (__builtin_expect(in_doubt(z, half), 0))
-            r = decide(d, w, age * d->unit + rest);
+            r = decide(loop->d, loop->w, age * loop->d->unit + loop->rest);
         sum[row[i]] += r;
     }
+}
+
+static void run_loop(const loop_t *loop, const uint32_t *codes, const uint16_t *row, uint32_t n, int64_t *sum) {
+    const rvw_weight_t *w = loop->w;
+    bool usual = loop->factor == 1 && loop->d->bits == USUAL_BITS && w->guard == USUAL_GUARD;
+    if (usual && w->negative)
+        add_codes(loop, 1, USUAL_BITS, USUAL_GUARD, -1, codes, row, n, sum);
+    else if (usual)
+        add_codes(loop, 1, USUAL_BITS, USUAL_GUARD, 1, codes, row, n, sum);
+    else
+        add_codes(loop, loop->factor, loop->d->bits, w->guard, w->negative ? -1 : 1, codes, row, n, sum);
 }
 
 bool rvw_decay_codes(const rvw_decay_t *d, const rvw_weight_t *w, uint64_t since, uint64_t unit, uint64_t oldest,
@@ -155,12 +179,10 @@ bool rvw_decay_codes(const rvw_decay_t *d, const rvw_weight_t *w, uint64_t since
         return false;
     uint64_t weight = w->weight;
     if (rest)
-        weight = (uint64_t)ldexpl((long double)weight * exp2l(-((long double)rest / (long double)d->half_life)), 0);
+        weight = (uint64_t)((long double)weight * exp2l(-((long double)rest / (long double)d->half_life)));
     for (uint64_t i = 0; i < need; i++)
         room[i] = i < d->n_high ? high_product(d->high[i], weight) : 0;
-    if (w->negative)
-        add_codes(d, w, room, from, factor, rest, last, codes, row, n, sum, -1);
-    else
-        add_codes(d, w, room, from, factor, rest, last, codes, row, n, sum, 1);
+    loop_t loop = {d, w, room, from, factor, rest, last};
+    run_loop(&loop, codes, row, n, sum);
     return true;
 }

@@ -16,7 +16,7 @@ typedef struct {
     uint64_t cut;             /* units: from here on the decay is 0, or, for very long half-lives, the tables end */
     unsigned bits;            /* of an age in units that each of the lower tables takes */
     size_t n_high;
-    const uint64_t *high, *mid, *low;
+    const uint64_t *high, *mid, *low; /* low follows mid */
 } rvw_decay_t;
 
 /* NULL without memory; free() it. */
@@ -32,7 +32,7 @@ typedef struct {
     uint64_t weight; /* |points| * 2^(32 + guard), below 2^62 */
     unsigned guard;
     bool negative;
-    bool slow; /* too large or too small for the tables */
+    bool slow; /* too large for the tables */
 } rvw_weight_t;
 void rvw_weight_set(rvw_weight_t *weight, double points);
 

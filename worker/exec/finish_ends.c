@@ -21,18 +21,16 @@ typedef struct {
 /* Lists the rows that have an event, piece by piece. */
 static rv_status_t by_piece(rvw_select_t *s, const int64_t *times, int64_t none, ends_t *e, rv_error_t *err) {
     uint32_t n_rows = s->task->n_rows, n_pieces = s->pieces->n;
-    uint32_t *at = rvw_take_zero(s->task, n_pieces + 2u, sizeof *at, err);
+    uint32_t *at = rvw_take_zero(s->task, n_pieces + 3u, sizeof *at, err);
     uint32_t *rows = rvw_take(s->task, n_rows + 1u, sizeof *rows, err);
     if (!at || !rows)
         return RVW_NO_SPACE;
-    for (uint32_t r = 0; r < n_rows; r++)
-        if (times[r] != none)
-            at[(e->refs[r] >> 32) + 2]++;
-    for (uint32_t p = 0; p < n_pieces; p++)
+    for (uint32_t r = 0; r < n_rows; r++) /* rows without an event go behind the last piece */
+        at[(times[r] != none ? (uint32_t)(e->refs[r] >> 32) : n_pieces) + 2]++;
+    for (uint32_t p = 0; p <= n_pieces; p++)
         at[p + 2] += at[p + 1];
     for (uint32_t r = 0; r < n_rows; r++)
-        if (times[r] != none)
-            rows[at[(e->refs[r] >> 32) + 1]++] = r;
+        rows[at[(times[r] != none ? (uint32_t)(e->refs[r] >> 32) : n_pieces) + 1]++] = r;
     e->rows = rows;
     e->at = at;
     return RV_OK;

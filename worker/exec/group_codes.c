@@ -18,9 +18,17 @@ typedef struct {
     uint32_t n, cap;
 } table_t;
 
+#define SMALL 32u   /* codes below are those of a missing value (1) and of small numbers */
+#define SQUARE 64u
+
+typedef struct {
+    table_t table;
+    uint32_t *square; /* 1 + number of a pair of small codes, 0 unknown */
+} pairs_t;
+
 struct rvw_codes {
-    table_t *values; /* by key; code 1 is a missing value */
-    table_t *pairs;  /* by key */
+    table_t *values; /* by key */
+    pairs_t *pairs;  /* by key: (number so far, code) */
     uint32_t *column; /* codes of one key over a batch */
 };
 
@@ -32,6 +40,11 @@ rvw_codes_t *rvw_codes_new(rvw_chunk_t *t, rv_error_t *err) {
     codes->values = rvw_take_zero(t, n, sizeof *codes->values, err);
     codes->pairs = rvw_take_zero(t, n, sizeof *codes->pairs, err);
     codes->column = rvw_take(t, RV_VECTOR, sizeof *codes->column, err);
+    for (size_t k = 0; codes->pairs && k < t->job->n_by; k++) {
+        codes->pairs[k].square = rvw_take_zero(t, SQUARE * SQUARE, sizeof(uint32_t), err);
+        if (!codes->pairs[k].square)
+            return NULL;
+    }
     return codes->values && codes->pairs && codes->column ? codes : NULL;
 }
 
@@ -99,25 +112,65 @@ static void words_of(const rvw_vec_t *v, uint32_t i, uint64_t *a, uint64_t *b) {
     }
 }
 
+/* Small numbers need no table: value v has the code v + 2. */
+static bool small_codes(const rvw_vec_t *v, uint32_t n, uint32_t *out) {
+    const int64_t *x = v->data;
+    uint64_t all = 0;
+    if (v->kind == RVW_KIND_BOOL) {
+        const uint8_t *b = v->data;
+        for (uint32_t i = 0; i < n; i++)
+            out[i] = !v->present || v->present[i] ? b[i] + 2u : 1;
+        return true;
+    }
+    if (v->kind != RVW_KIND_INT)
+        return false;
+    for (uint32_t i = 0; i < n; i++)
+        all |= (uint64_t)x[i] & (v->present ? -(uint64_t)v->present[i] : UINT64_MAX);
+    if (all >= SMALL - 2)
+        return false;
+    for (uint32_t i = 0; i < n; i++)
+        out[i] = !v->present || v->present[i] ? (uint32_t)x[i] + 2 : 1;
+    return true;
+}
+
+/* Codes of one key over a batch. Those of the table begin behind the small ones. */
 static rv_status_t column_codes(rvw_chunk_t *t, table_t *table, const rvw_vec_t *v, uint32_t n, uint32_t *out,
                                 rv_error_t *err) {
-    uint64_t a = 0, b = 0, last_a = 0, last_b = 0;
-    uint32_t last = 0;
+    uint64_t a = 0, b = 0;
+    if (small_codes(v, n, out))
+        return RV_OK;
     for (uint32_t i = 0; i < (v->constant ? 1u : n); i++) {
-        if (v->present && !v->present[i]) {
+        words_of(v, i, &a, &b);
+        if (v->present && v->kind == RVW_KIND_WIDE && !v->present[i]) {
             out[i] = 1;
             continue;
         }
-        words_of(v, i, &a, &b);
-        if (!last || a != last_a || b != last_b) {
-            RVW_TRY(code_of(t, table, a, b, 2, &last, err));
-            last_a = a;
-            last_b = b;
+        if (v->present && v->kind != RVW_KIND_WIDE) { /* without a branch; no value has these words */
+            a = v->present[i] ? a : 0;
+            b = v->present[i] ? b : 2;
         }
-        out[i] = last;
+        RVW_TRY(code_of(t, table, a, b, SMALL, &out[i], err));
     }
     for (uint32_t i = 1; v->constant && i < n; i++)
         out[i] = out[0];
+    return RV_OK;
+}
+
+/* The number of a pair, by an array while both halves are small. */
+static inline rv_status_t pair_of(rvw_chunk_t *t, pairs_t *pairs, uint32_t a, uint32_t b, uint32_t *ret,
+                                  rv_error_t *err) {
+    uint32_t *known = NULL, code;
+    if (a < SQUARE && b < SQUARE) {
+        known = &pairs->square[a * SQUARE + b];
+        if (*known) {
+            *ret = *known - 1;
+            return RV_OK;
+        }
+    }
+    RVW_TRY(code_of(t, &pairs->table, a, b, 1, &code, err));
+    if (known)
+        *known = code;
+    *ret = code - 1;
     return RV_OK;
 }
 
@@ -128,20 +181,11 @@ rv_status_t rvw_codes_of(rvw_chunk_t *t, rvw_codes_t *codes, uint32_t n, uint32_
     *ret_n = 1;
     for (size_t k = 0; k < job->n_by; k++) {
         const rvw_vec_t *v = &t->scratch->vec[job->by[k]];
-        table_t *pairs = &codes->pairs[k];
+        pairs_t *pairs = &codes->pairs[k];
         RVW_TRY(column_codes(t, &codes->values[k], v, n, codes->column, err));
-        if (k == 0) {
-            for (uint32_t i = 0; i < n; i++)
-                out[i] = codes->column[i] - 1;
-            *ret_n = codes->values[k].n + 1;
-            continue;
-        }
-        for (uint32_t i = 0; i < n; i++) {
-            uint32_t code;
-            RVW_TRY(code_of(t, pairs, out[i], codes->column[i], 1, &code, err));
-            out[i] = code - 1;
-        }
-        *ret_n = pairs->n;
+        for (uint32_t i = 0; i < n; i++)
+            RVW_TRY(pair_of(t, pairs, out[i], codes->column[i], &out[i], err));
+        *ret_n = pairs->table.n;
     }
     return RV_OK;
 }

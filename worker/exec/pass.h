@@ -84,6 +84,8 @@ typedef struct {
     rvw_gathered_t *states;
     uint64_t *periods; /* RETENTION: bitmap of `words` words a row */
     uint32_t words;
+    int64_t *starts;   /* by row; INT64_MAX where missing */
+    uint64_t length;   /* of all periods, ms */
     struct rvw_intern *intern;
     uint32_t bound; /* 1 + piece that the values are bound to */
 } rvw_select_t;

@@ -10,8 +10,9 @@
 #include "plan.h"
 #include "reveille/limits.h"
 
-#define COST_TYPE 2000u  /* walking over the events of one type */
-#define COST_WHERE 2000u /* a condition on each of them */
+#define COST_COMPANY 20u /* by way of the company's row */
+#define COST_TYPE 2000u   /* walking over the events of one type */
+#define COST_WHERE 2000u  /* a condition on each of them */
 #define COST_SORTED 8000u /* bringing them in order */
 
 rv_status_t rvw_plan_expr(rvw_job_t *job, uint8_t domain, const uint32_t *roots, size_t n, rvw_expr_t *ret,
@@ -113,7 +114,8 @@ static rv_status_t plan_stage(rvw_job_t *job, const uint32_t *roots, size_t n, r
     uint8_t *in_pass = job->marks[2];
     *ret = (rvw_stage_t){.root = n && roots[0] ? roots[0] - 1 : RVW_NO_NODE};
     RVW_TRY(rvw_plan_expr(job, RVW_DOMAIN_ROW, roots, n, &ret->expr, err));
-    ret->cost = ret->expr.n;
+    for (uint32_t i = 0; i < ret->expr.n; i++)
+        ret->cost += job->nodes[ret->expr.nodes[i]].op == RVW_OP(COMPANY_ATTRIBUTE) ? COST_COMPANY : 1;
     uint8_t *mark = job->marks[0];
     memset(mark, 0, job->n_nodes);
     for (size_t i = 0; i < n; i++)

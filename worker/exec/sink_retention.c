@@ -64,7 +64,8 @@ static rv_status_t find(rvw_partial_t *p, int64_t number, rvw_cohort_t **ret, rv
 static rv_status_t take_row(rvw_chunk_t *t, rvw_partial_t *p, uint32_t row, int64_t start, rv_error_t *err) {
     const Reveille__V1__RetentionQuery *query = t->job->request->retention;
     rvw_cohort_t *cohort;
-    RVW_TRY(find(p, start / query->cohort_ms - (start % query->cohort_ms < 0), &cohort, err));
+    int64_t q = start / query->cohort_ms;
+    RVW_TRY(find(p, q - (q * query->cohort_ms > start), &cohort, err));
     cohort->size++;
     uint32_t words = (query->periods + 63) / 64;
     for (uint32_t w = 0; w < words; w++)

@@ -7,6 +7,8 @@
 
 #include "pass.h"
 
+#define MOST ((uint64_t)1 << 53) /* ms: longer than any history, and exact as a double */
+
 static int64_t *times_of(rvw_chunk_t *t, int64_t start, rv_error_t *err) {
     int64_t *times = rvw_take(t, t->n_rows, sizeof *times, err);
     for (uint32_t r = 0; times && r < t->n_rows; r++)
@@ -114,14 +116,31 @@ static rv_status_t init_times(rvw_select_t *s, rv_error_t *err) {
     return RV_OK;
 }
 
+/* The starts of a retention by row; no event comes after one that is missing. */
+static rv_status_t init_periods(rvw_select_t *s, rv_error_t *err) {
+    const Reveille__V1__RetentionQuery *query = s->task->job->request->retention;
+    const rvw_node_t *node = &s->task->job->nodes[s->pass->instant];
+    const rvw_array_t *start = &s->task->arrays[s->pass->instant];
+    bool constant = node->domain == RVW_DOMAIN_CONST;
+    s->words = (query->periods + 63) / 64;
+    s->periods = rvw_take_zero(s->task, (size_t)s->task->n_rows * s->words, sizeof *s->periods, err);
+    s->starts = rvw_take(s->task, s->task->n_rows, sizeof *s->starts, err);
+    if (!s->periods || !s->starts)
+        return RVW_NO_SPACE;
+    if (__builtin_mul_overflow((uint64_t)query->period_ms, query->periods, &s->length) || s->length > MOST)
+        s->length = MOST;
+    for (uint32_t r = 0; r < s->task->n_rows; r++) {
+        bool present = constant ? node->value.present : !start->present || start->present[r];
+        s->starts[r] = !present ? INT64_MAX : constant ? node->value.i : ((const int64_t *)start->data)[r];
+    }
+    return RV_OK;
+}
+
 rv_status_t rvw_states_init(rvw_select_t *s, rv_error_t *err) {
     const rvw_pass_t *pass = s->pass;
     uint32_t rows = s->task->n_rows;
-    if (pass->kind == RVW_PASS_RETENTION) {
-        s->words = (s->task->job->request->retention->periods + 63) / 64;
-        s->periods = rvw_take_zero(s->task, (size_t)rows * s->words, sizeof *s->periods, err);
-        return s->periods ? RV_OK : RVW_NO_SPACE;
-    }
+    if (pass->kind == RVW_PASS_RETENTION)
+        return init_periods(s, err);
     if (pass->count != RVW_NO_NODE && !(s->count = rvw_take_zero(s->task, rows, sizeof *s->count, err)))
         return RVW_NO_SPACE;
     if (pass->exists != RVW_NO_NODE && !(s->seen = rvw_take_zero(s->task, rows, 1, err)))
@@ -136,60 +155,100 @@ rv_status_t rvw_states_init(rvw_select_t *s, rv_error_t *err) {
     return RV_OK;
 }
 
-/* Keeps the latest (or earliest) event of each row by (time, source, id). `flip` is -1 to look for the earliest. */
-static void keep_ends(rvw_select_t *s, const rvw_hits_t *b, const int64_t *times, bool latest) {
-    const uint16_t *row = b->events->row + b->first;
+/* Whether event i of the block comes after (before) the kept event of equal time. */
+static __attribute__((noinline)) bool wins_tie(const rvw_select_t *s, const rvw_hits_t *b, uint32_t i, uint64_t kept,
+                                               bool latest) {
+    const rvw_typed_events_t *pieces = s->pieces->pieces;
+    int order = rvw_tie_compare(&pieces[b->piece], b->first + i, &pieces[kept >> 32], (uint32_t)kept);
+    return latest ? order > 0 : order < 0;
+}
+
+/* Keeps event i of the block when it is the latest (earliest) of its row so far, by (time, source, id). Which of two types is later nobody can
+ * foresee: so without a branch. */
+static inline void keep_end(rvw_select_t *s, const rvw_hits_t *b, uint32_t i, int64_t time, bool latest) {
+    uint32_t r = b->events->row[b->first + i];
     int64_t *best = latest ? s->last : s->first;
     uint64_t *ref = latest ? s->last_ref : s->first_ref;
-    const rvw_typed_events_t *pieces = s->pieces->pieces;
-    int64_t none = latest ? INT64_MIN : INT64_MAX;
-    for (uint32_t i = 0; i < b->n; i++) {
-        uint32_t r = row[i];
-        if (b->mask && !b->mask[i])
-            continue;
-        bool better = latest ? times[i] > best[r] : times[i] < best[r];
-        if (!better && times[i] == best[r] && times[i] != none) {
-            int order = rvw_tie_compare(&pieces[b->piece], b->first + i, &pieces[ref[r] >> 32], (uint32_t)ref[r]);
-            better = latest ? order > 0 : order < 0;
-        }
-        if (better) {
-            best[r] = times[i];
-            ref[r] = (uint64_t)b->piece << 32 | (b->first + i);
-        }
+    uint64_t better = latest ? time > best[r] : time < best[r];
+    if (__builtin_expect(time == best[r] && ref, 0))
+        better = wins_tie(s, b, i, ref[r], latest);
+    best[r] = better ? time : best[r];
+    if (ref)
+        ref[r] ^= (ref[r] ^ ((uint64_t)b->piece << 32 | (b->first + i))) & -better;
+}
+
+static void keep_ends(rvw_select_t *s, const rvw_hits_t *b, const int64_t *times, bool latest) {
+    for (uint32_t i = 0; i < b->n; i++)
+        if (!b->mask || b->mask[i])
+            keep_end(s, b, i, times[i], latest);
+}
+
+/* Positions of the last (first) event of each row's run in a sorted block; returns how many. */
+static uint32_t run_ends(const uint16_t *row, uint32_t n, bool latest, uint32_t *at) {
+    uint32_t k = !latest;
+    at[0] = 0;
+    for (uint32_t i = 0; i + 1 < n; i++) {
+        at[k] = i + !latest;
+        k += row[i] != row[i + 1];
     }
+    if (latest)
+        at[k++] = n - 1;
+    return k;
+}
+
+/* A block of a sorted piece that is taken whole: within a row's run only the last (first) event counts. */
+static void keep_run_ends(rvw_select_t *s, const rvw_hits_t *b, bool latest) {
+    uint32_t at[RV_VECTOR + 1];
+    const rvw_column_t *c = &b->events->time;
+    uint32_t n = run_ends(b->events->row + b->first, b->n, latest, at);
+    if (c->encoding == RVW_FOR && c->width == 4) {
+        const uint32_t *codes = (const uint32_t *)c->codes + b->first;
+        for (uint32_t i = 0; i < n; i++)
+            keep_end(s, b, at[i], (int64_t)((uint64_t)c->base + codes[at[i]] * (uint64_t)c->unit), latest);
+        return;
+    }
+    for (uint32_t i = 0; i < n; i++)
+        keep_end(s, b, at[i], rvw_column_int(c, b->first + at[i]), latest);
 }
 
 static void keep_times(rvw_select_t *s, const rvw_hits_t *b) {
     int64_t times[RV_VECTOR];
     const uint16_t *row = b->events->row + b->first;
-    rvw_event_times(b->events, b->first, b->n, times);
-    if (s->last_ref)
+    bool runs = !b->mask && b->events->sorted;
+    if (!runs)
+        rvw_event_times(b->events, b->first, b->n, times);
+    if (s->last && runs)
+        keep_run_ends(s, b, true);
+    else if (s->last_ref)
         keep_ends(s, b, times, true);
     else if (s->last)
         rvw_kernel_last(row, b->n, b->mask, times, s->last);
-    if (s->first_ref)
+    if (s->first && runs)
+        keep_run_ends(s, b, false);
+    else if (s->first_ref)
         keep_ends(s, b, times, false);
     else if (s->first)
         rvw_kernel_first(row, b->n, b->mask, times, s->first);
 }
 
-/* Marks the periods in which the row's contact came back. */
+/* Marks the periods in which the row's contact came back. The quotient is estimated in doubles and corrected: a division by a variable costs more
+ * than all the rest. */
 static void keep_periods(rvw_select_t *s, const rvw_hits_t *b) {
     const Reveille__V1__RetentionQuery *query = s->task->job->request->retention;
-    const rvw_node_t *node = &s->task->job->nodes[s->pass->instant];
-    const rvw_array_t *start = &s->task->arrays[s->pass->instant];
-    int64_t times[RV_VECTOR], since;
+    const uint16_t *row = b->events->row + b->first;
+    const uint64_t period = (uint64_t)query->period_ms;
+    const double inverse = 1.0 / (double)period;
+    int64_t times[RV_VECTOR];
     rvw_event_times(b->events, b->first, b->n, times);
     for (uint32_t i = 0; i < b->n; i++) {
-        uint32_t r = b->events->row[b->first + i];
-        bool constant = node->domain == RVW_DOMAIN_CONST;
-        if ((b->mask && !b->mask[i]) || (constant ? !node->value.present : start->present && !start->present[r]))
-            continue;
-        int64_t from = constant ? node->value.i : ((const int64_t *)start->data)[r];
-        if (__builtin_sub_overflow(times[i], from, &since) || since < 0 || since / query->period_ms >= query->periods)
-            continue;
-        uint64_t k = (uint64_t)(since / query->period_ms);
-        s->periods[(size_t)r * s->words + k / 64] |= (uint64_t)1 << (k & 63);
+        int64_t start = s->starts[row[i]];
+        uint64_t since = (uint64_t)times[i] - (uint64_t)start;
+        uint64_t counts = (uint64_t)(times[i] >= start) & (since < s->length) & (b->mask ? b->mask[i] : 1u);
+        since &= -counts; /* whether it counts nobody can foresee: so without a branch */
+        uint64_t k = (uint64_t)(int64_t)((double)(int64_t)since * inverse);
+        k -= k * period > since;
+        k += (k + 1) * period <= since;
+        s->periods[(size_t)row[i] * s->words + k / 64] |= counts << (k & 63);
     }
 }
 
