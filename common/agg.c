@@ -356,8 +356,10 @@ void rv_agg_type(const rv_measure_t *measure, rv_type_t *ret_type, unsigned *ret
         type = RV_INT;
     else if (measure->kind == AVG && type != RV_DURATION)
         type = RV_DOUBLE;
+    else if (measure->kind == SUM && type == RV_INT)
+        type = RV_DECIMAL; /* of scale 0: exact, whatever the ints add up to */
     *ret_type = type;
-    *ret_scale = type == RV_DECIMAL ? measure->scale : 0;
+    *ret_scale = measure->type == RV_DECIMAL && type == RV_DECIMAL ? measure->scale : 0;
 }
 
 static rv_status_t overflow(rv_error_t *err, const char *what) {
@@ -377,7 +379,7 @@ static rv_status_t finalize_sum(const rv_measure_t *measure, const rv_agg_t *sta
     rv_i128_t sum;
     if (!sum_narrow(&state->sum, &sum))
         return overflow(err, "sum");
-    if (measure->type == RV_DECIMAL) {
+    if (measure->type != RV_DURATION) {
         *ret = (rv_value_t){.present = true, .wide = sum};
         return RV_OK;
     }

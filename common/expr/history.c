@@ -216,6 +216,7 @@ static uint32_t value_aggregate(rv_builder_t *b, const expr_node_t *node, uint32
         return EXPR_FAIL(b, name->place, "this function takes %s, and '%s' is %s", needs,
                          rv_expr_quote(name->text).text, rv_expr_type_name(type));
     bool integer = node->word == WORD_DISTINCT, real = node->word == WORD_AVG;
+    bool wide = node->word == WORD_SUM && type == RV_INT; /* ints may add up to more than an int */
     expr_op_t op = node->word == WORD_SUM        ? EXPR_OP(SUM)
                    : node->word == WORD_MIN      ? EXPR_OP(MIN)
                    : node->word == WORD_MAX      ? EXPR_OP(MAX)
@@ -226,6 +227,7 @@ static uint32_t value_aggregate(rv_builder_t *b, const expr_node_t *node, uint32
     return emit_aggregate(b, op,
                           integer ? RV_INT
                           : real  ? RV_DOUBLE
+                          : wide  ? RV_DECIMAL
                                   : type,
                           rv_expr_scale(b, value), selection, value, node->place);
 }

@@ -290,6 +290,8 @@ static const char *check_gathered(const expr_check_t *c, const expr_out_t *node)
         return gives(node, RV_INT, 0) ? NULL : WRONG_TYPE;
     if (node->op == EXPR_OP(AVG))
         return gives(node, RV_DOUBLE, 0) ? NULL : WRONG_TYPE;
+    if (node->op == EXPR_OP(SUM) && x == RV_INT)
+        return gives(node, RV_DECIMAL, 0) ? NULL : WRONG_TYPE;
     return gives(node, x, scale_of(c, node, 0)) ? NULL : WRONG_TYPE;
 }
 

@@ -1,8 +1,10 @@
 /* agg.h: aggregate states over values: init, add (sink), pack, combine, finalize. Combining does not depend on order.
  *
- * count; sum and avg (exact: INT and DECIMAL and DURATION as 128-bit integers, DOUBLE as rv_exact_t); min, max; distinct and quantile
- * (a map value -> count, packed sorted). Results: count, distinct INT; sum of the value's type (INT leaving 64 bits fails the request with
- * OVERFLOW); avg DOUBLE (of a DURATION: DURATION, nearest ms); min, max, quantile of the value's type. Over no value: sum 0, distinct 0, others missing.
+ * count; sum and avg (exact: INT and DECIMAL and DURATION as 128-bit integers, DOUBLE as rv_exact_t); min, max;
+ * distinct and quantile (a map value -> count, packed sorted). Results: count, distinct INT; sum of the value's type
+ * (of INT: DECIMAL of scale 0, which holds them all; a DURATION or DECIMAL that leaves its range fails the request with
+ * OVERFLOW); avg DOUBLE (of a DURATION: DURATION, nearest ms); min, max, quantile of the value's type. Over no value:
+ * sum 0, distinct 0, others missing.
  */
 #ifndef REVEILLE_AGG_H
 #define REVEILLE_AGG_H
@@ -14,14 +16,14 @@
 typedef struct {
     Reveille__V1__MeasureKind kind;
     double quantile;
-    rv_type_t type;  /* of the value */
-    unsigned scale;  /* of the value */
+    rv_type_t type; /* of the value */
+    unsigned scale; /* of the value */
 } rv_measure_t;
 
 typedef struct rv_agg rv_agg_t; /* one state */
 
-/* Bytes of one state in a caller's array; 8-byte aligned. A state is initialised in place; min, max, distinct and quantile own heap memory:
- * call rv_agg_done for every state. */
+/* Bytes of one state in a caller's array; 8-byte aligned. A state is initialised in place; min, max, distinct and
+ * quantile own heap memory: call rv_agg_done for every state. */
 size_t rv_agg_size(const rv_measure_t *measure);
 void rv_agg_init(const rv_measure_t *measure, rv_agg_t *state);
 void rv_agg_done(const rv_measure_t *measure, rv_agg_t *state);

@@ -5,7 +5,8 @@ starts its members, and leaves: whatever happened, the processes that were start
 directory is removed. Nothing here sleeps for a fixed time; `wait` polls a condition and says which one never came true.
 
 Environment: RV_BIN (directory of the executables, default build/dev/bin), RV_SHARED (data sets, default ../shared beside the
-project), RV_SCRATCH (where directories are made), RV_KEEP=1 (leave them), RV_SEED (of everything random; printed).
+project), RV_SCRATCH (where directories are made), RV_KEEP=1 (leave them), RV_SEED (of everything random; printed). For sanitizer builds: RV_SLOW, RV_MEMORY_SLACK_MIB, RV_ORDERLY=1
+(stop clusters in order, so that leaks are reported).
 """
 import json
 import os
@@ -28,6 +29,8 @@ SHARED = pathlib.Path(os.environ.get("RV_SHARED", ROOT.parent / "shared"))
 SCRATCH = os.environ.get("RV_SCRATCH") or tempfile.gettempdir()
 SLOW = float(os.environ.get("RV_SLOW", "1"))  # factor for every time limit: sanitizer builds are slower
 SEED = int(os.environ.get("RV_SEED") or random.SystemRandom().randrange(1 << 32))
+MEMORY_SLACK = int(os.environ.get("RV_MEMORY_SLACK_MIB", "0")) << 20  # what a sanitizer holds back for its own purposes
+SANITIZER_REPORT = r"(Address|Leak|Thread|UndefinedBehavior)Sanitizer|runtime error:"
 POLL = 0.01
 
 SCHEMA = """
@@ -236,6 +239,9 @@ class Cluster:
             out.append(f"--- {path.parent.name}/log\n" + "\n".join(tail))
         return "\n".join(out)
 
+    def all_logs(self):
+        return "".join(path.read_text(errors="replace") for path in self.data.glob("*/log"))
+
     def close(self):
         self.kill()
         if not os.environ.get("RV_KEEP"):
@@ -257,6 +263,15 @@ class TestCase(unittest.TestCase):
         return cluster
 
     def tearDown(self):
+        try:
+            for cluster in self.clusters:
+                if os.environ.get("RV_ORDERLY") and cluster.members():
+                    cluster.down()  # a leak is reported by a process that ends by itself
+                self.assertNotRegex(cluster.all_logs(), SANITIZER_REPORT)
+        finally:
+            self.leave()
+
+    def leave(self):
         result = self._outcome.result
         if any(test is self for test, _ in [*result.failures, *result.errors]):
             print(f"seed {SEED}", *[c.log_tails() for c in self.clusters], sep="\n", file=sys.stderr)

@@ -41,10 +41,12 @@ class Workload(harness.TestCase):
         directory = harness.workload(100000)
         output = self.answers(directory, 2)
         self.check(output)
-        if "NOTE" in output:  # a figure that another process spoilt is measured once more
+        for _ in range(3):  # a figure that another process of the machine spoilt is measured again
+            if "NOTE" not in output:
+                break
             output = self.answers(directory, 2, "--keep")
             self.check(output)
-            self.assertNotIn("NOTE", output)
+        self.assertNotIn("NOTE", output)
         self.assertEqual(json.loads((directory / "results.json").read_text())["wrong"], 0)
 
     def test_2_other_numbers_of_workers_give_the_same_answers_though_killed_in_between(self):

@@ -64,6 +64,15 @@ typedef struct rvm_views {
 rv_status_t rvm_engine_look(rvm_engine_t *engine, rvm_views_t *ret, rv_error_t *err);
 void rvm_engine_forget(rvm_engine_t *engine, rvm_views_t *views);
 
+// One contact: its attributes in one row, in the order of the schema; its events up to `until`, oldest first, with the
+// columns at, number of the type from 0, channel, source, id and the properties. RV_NOT_FOUND: there is none.
+rv_status_t rvm_engine_contact(rvm_engine_t *engine, const rvm_views_t *views, const char *key, int64_t until,
+                               rvm_arena_t *arena, rvm_table_t *ret_attributes, rvm_table_t *ret_events,
+                               rv_error_t *err);
+// One company: its attributes in one row.
+rv_status_t rvm_engine_company(rvm_engine_t *engine, const rvm_views_t *views, const char *key, rvm_arena_t *arena,
+                               rvm_table_t *ret, rv_error_t *err);
+
 // Answers a request over the views; the table lives in the arena.
 rv_status_t rvm_engine_ask(rvm_engine_t *engine, const rvm_views_t *views, const rvm_query_t *query, rvm_arena_t *arena,
                            rvm_table_t *ret, rv_error_t *err);

@@ -55,7 +55,7 @@ static const char *string_of(const Reveille__V1__Column *column, size_t row, rvm
     return rvm_copy(arena, (const char *)column->strings->data.data + at, column->strings->lengths[k]);
 }
 
-static rvm_value_t value_of(const Reveille__V1__Column *column, size_t row, rvm_arena_t *arena) {
+rvm_value_t rvm_column_value(const Reveille__V1__Column *column, size_t row, rvm_arena_t *arena) {
     if (column->present.len > 0 && (column->present.data[row / 8] >> (row % 8) & 1) == 0) {
         return column->type == RV_SET ? set_of(arena, "") : rvm_missing();
     }
@@ -92,7 +92,7 @@ static void add_columns(answer_t *answer, Reveille__V1__Column *const *columns, 
     rvm_value_t *cells = add_rows(answer, (int)rows, (int)n);
     for (size_t r = 0; r < rows; r++) {
         for (size_t c = 0; c < n; c++) {
-            cells[r * n + c] = value_of(columns[c], r, answer->memory);
+            cells[r * n + c] = rvm_column_value(columns[c], r, answer->memory);
         }
     }
 }

@@ -64,6 +64,8 @@ typedef struct rvm_pages { // of one worker
     int n, room;
 } rvm_pages_t;
 
+// A value of a column, as a client reads it.
+rvm_value_t rvm_column_value(const Reveille__V1__Column *column, size_t row, rvm_arena_t *arena);
 // Packs a message into the arena.
 void rvm_pack(const ProtobufCMessage *message, rvm_arena_t *arena, uint8_t **ret, size_t *ret_n);
 // Merges the pages of the workers in a random order into the answer.

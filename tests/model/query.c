@@ -129,10 +129,14 @@ typedef struct ranked {
     int contact;
 } ranked_t;
 
+static bool is_missing(const rvm_value_t *a) {
+    return a->type == RVM_MISSING || (a->type == RVM_SET && a->n_items == 0); // an empty set is a missing one
+}
+
 // Missing last in both directions.
 int rvm_compare_missing_last(const rvm_value_t *a, const rvm_value_t *b, bool descending) {
-    if (a->type == RVM_MISSING || b->type == RVM_MISSING) {
-        return (a->type == RVM_MISSING) - (b->type == RVM_MISSING);
+    if (is_missing(a) || is_missing(b)) {
+        return is_missing(a) - is_missing(b);
     }
     int c = rvm_compare(a, b);
     return descending ? -c : c;

@@ -224,6 +224,14 @@ uint64_t model_contacts(const model_t *model) {
     return n;
 }
 
+uint64_t model_events(const model_t *model) {
+    uint64_t n = 0;
+    for (uint32_t i = 0; i < model->n_events; i++) {
+        n += model->contacts[model->events[i].row].alive;
+    }
+    return n;
+}
+
 const char *model_erased_key(const model_t *model) {
     for (uint32_t i = 0; i < model->n_contacts; i++) {
         if (!model->contacts[i].alive && find_row(model->contacts, model->n_contacts, model->contacts[i].key) < 0) {

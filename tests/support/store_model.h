@@ -83,6 +83,8 @@ void model_apply(model_t *model, const step_t *step, uint64_t lsn, model_result_
 void model_copy(const model_t *from, model_t *to);
 void model_done(model_t *model);
 uint64_t model_contacts(const model_t *model);
+/* Events of contacts that are not erased. */
+uint64_t model_events(const model_t *model);
 const char *model_erased_key(const model_t *model);
 /* All that the view shows is all that the model holds. */
 void model_compare(const model_t *model, const rvw_view_t *view);

@@ -27,6 +27,7 @@ struct world {
     model_t model;
     uint64_t lsn, sequence;
     step_t *last; /* some earlier write, to be repeated */
+    bool no_deletes;
 };
 
 struct held {
@@ -196,6 +197,11 @@ void world_step(world_t *world, uint32_t items) {
         return;
     }
     step_t *step = step_new(&world->model, &world->seed, items);
+    while (world->no_deletes &&
+           (step->kind == STEP_DELETE || step->kind == STEP_DELETE_SOURCE || step->kind == STEP_DELETE_IMPORT)) {
+        step_destroy(&step);
+        step = step_new(&world->model, &world->seed, items);
+    }
     uint8_t *bytes = pack(world, step, world->sequence++, &n);
     submit(world, bytes, n, &known, &result);
     assert_false(known);
@@ -226,6 +232,18 @@ void world_flush(world_t *world) {
     assert_int_equal(rvw_partition_flushed_lsn(world->partition), rvw_partition_lsn(world->partition));
 }
 
+bool world_try_flush(world_t *world) {
+    rv_error_t err = {0};
+    rv_status_t status = rvw_partition_flush(world->partition, &err);
+    assert_true(status == RV_OK || status == RV_RESOURCE_EXHAUSTED);
+    assert_null(rvw_partition_problem(world->partition));
+    return status == RV_OK;
+}
+
+void world_avoid_deletes(world_t *world) {
+    world->no_deletes = true;
+}
+
 void world_merge(world_t *world, uint32_t max_runs) {
     rv_error_t err = {0};
     must(rvw_partition_merge(world->partition, max_runs, &err), &err);
@@ -235,6 +253,9 @@ void world_compact(world_t *world) {
     rv_error_t err = {0};
     must(rvw_partition_compact(world->partition, &err), &err);
     assert_false(rvw_partition_wants_compact(world->partition));
+    rvw_partition_counts_t counts;
+    rvw_partition_counts(world->partition, &counts);
+    assert_int_equal(counts.events, model_events(&world->model));
 }
 
 void world_reopen(world_t *world, bool trim) {

@@ -30,6 +30,10 @@ void world_pretend(world_t *world, uint32_t items);
 /* LSN of the last write that the arrays hold. */
 uint64_t world_pretended_lsn(const world_t *world);
 void world_flush(world_t *world);
+/* A flush that may fail for lack of space. */
+bool world_try_flush(world_t *world);
+/* From here on no step deletes events (which would have to flush). */
+void world_avoid_deletes(world_t *world);
 void world_merge(world_t *world, uint32_t max_runs);
 void world_compact(world_t *world);
 /* Closes, opens, replays the log; `trim` removes from the log what was flushed. */

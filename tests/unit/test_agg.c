@@ -116,12 +116,13 @@ static void sums_are_exact(void **state) {
     (void)state;
     rv_measure_t ints = measure_of(SUM, RV_INT, 0), doubles = measure_of(SUM, RV_DOUBLE, 0);
     rv_measure_t decimals = measure_of(SUM, RV_DECIMAL, 2);
-    CHECK(&ints, whole(INT64_MAX), whole(INT64_MAX), whole(INT64_MAX), MISSING, whole(-INT64_MAX));
+    CHECK(&ints, wide(2 * (rv_i128_t)INT64_MAX), whole(INT64_MAX), whole(INT64_MAX), MISSING);
+    CHECK(&ints, wide(2 * (rv_i128_t)INT64_MIN), whole(INT64_MIN), whole(INT64_MIN), whole(0));
     CHECK(&doubles, real(1), real(1e308), real(1), real(-1e308), MISSING);
     rv_i128_t most = (rv_i128_t)(((rv_u128_t)1 << 127) - 1);
     CHECK(&decimals, wide(most), wide(most), wide(most), wide(-most), wide(0));
     CHECK(&decimals, wide(-most - 1), wide(-most - 1), wide(most), wide(-most));
-    check(&ints, &MISSING, 0, whole(0));
+    check(&ints, &MISSING, 0, wide(0));
     check(&decimals, &MISSING, 0, wide(0));
     check(&doubles, &MISSING, 0, real(0));
 }
@@ -139,8 +140,6 @@ static void assert_overflow(rv_measure_t measure, rv_value_t value) {
 static void a_sum_beyond_its_type_fails_the_request(void **state) {
     (void)state;
     rv_i128_t most = (rv_i128_t)(((rv_u128_t)1 << 127) - 1);
-    assert_overflow(measure_of(SUM, RV_INT, 0), whole(INT64_MAX));
-    assert_overflow(measure_of(SUM, RV_INT, 0), whole(INT64_MIN));
     assert_overflow(measure_of(SUM, RV_DURATION, 0), whole(INT64_MAX));
     assert_overflow(measure_of(SUM, RV_DECIMAL, 2), wide(most));
     assert_overflow(measure_of(SUM, RV_DECIMAL, 2), wide(-most - 1));
@@ -233,10 +232,10 @@ static void types_of_results(void **state) {
         int kind;
         rv_type_t type, result;
         unsigned scale;
-    } cases[] = {{COUNT, RV_DECIMAL, RV_INT, 0},       {DISTINCT, RV_STRING, RV_INT, 0},
-                 {SUM, RV_DECIMAL, RV_DECIMAL, 4},     {AVG, RV_DECIMAL, RV_DOUBLE, 0},
-                 {AVG, RV_DURATION, RV_DURATION, 0},   {MIN, RV_TIME, RV_TIME, 0},
-                 {QUANTILE, RV_DECIMAL, RV_DECIMAL, 4}};
+    } cases[] = {
+        {COUNT, RV_DECIMAL, RV_INT, 0},     {DISTINCT, RV_STRING, RV_INT, 0}, {SUM, RV_DECIMAL, RV_DECIMAL, 4},
+        {AVG, RV_DECIMAL, RV_DOUBLE, 0},    {SUM, RV_INT, RV_DECIMAL, 0},     {SUM, RV_DURATION, RV_DURATION, 0},
+        {AVG, RV_DURATION, RV_DURATION, 0}, {MIN, RV_TIME, RV_TIME, 0},       {QUANTILE, RV_DECIMAL, RV_DECIMAL, 4}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         rv_measure_t measure = measure_of(cases[i].kind, cases[i].type, 4);
         rv_type_t type;

@@ -108,6 +108,28 @@ static void ties_go_by_source_then_id(void **state) {
     expect("first(topic of any from (now - 1 days)), last(topic of click)", "10,0;-,-;-,-;-,-");
 }
 
+static void ties_in_all_else_go_by_the_number_of_the_type(void **state) {
+    (void)state;
+    for (uint32_t type = VIEW; type >= PURCHASE; type--)
+        add(0, type, NOW - DAY, "e1");
+    expect("first(type of any), last(type of any), last(type of any where type != 'view')",
+           "purchase,view,click;-,-,-;-,-,-;-,-,-");
+}
+
+static void ties_within_a_piece_go_by_id_under_any_mask(void **state) {
+    (void)state;
+    view.n_pieces = view.sorted = 1;
+    for (uint32_t i = 0; i < 9; i++) {
+        static const char *const ids[] = {"e4", "e2", "e8", "e1", "e9", "e3", "e6", "e5", "e7"};
+        fake_event_t *e = add(0, CLICK, NOW - DAY, ids[i]);
+        e->properties[TOPIC] = fake_text(ids[i]);
+        e->properties[FLAG] = an_int(ids[i][1] % 2 == 0);
+    }
+    add(0, CLICK, NOW + 1, "e99");
+    expect("first(topic of click), last(topic of click)", "e1,e9;-,-;-,-;-,-");
+    expect("first(topic of click where flag), last(topic of click where flag)", "e2,e8;-,-;-,-;-,-");
+}
+
 static void conditions_on_the_type_and_channel_fold(void **state) {
     (void)state;
     add(0, CLICK, NOW - DAY, "e1")->channel = "email";
@@ -129,12 +151,17 @@ static void sums_are_exact_and_checked(void **state) {
         e->properties[QTY] = an_int(i == 1 || i == 3 ? INT64_MIN : INT64_MAX);
     }
     expect("sum(rate of click), avg(rate of click), distinct(rate of click)", "1.1,0.22,5;0,-,0;0,-,0;0,-,0");
-    expect("sum(qty of click)", "9223372036854775805;0;0;0"); /* only the end counts */
-    expect_overflow("", "sum(qty of click where qty > 0)");
-    expect_overflow("exists(purchase)", "sum(qty of click where qty > 0)");
-    expect_overflow("exists(purchase) and sum(qty of click where qty > 0) > 3", "contact");
+    expect("sum(qty of click)", "9223372036854775805;0;0;0");
+    expect("sum(qty of click where qty > 0)", "27670116110564327421;0;0;0"); /* ints add up to a decimal */
+    expect_overflow("", "sum(qty of click where qty > 0) * sum(qty of click where qty > 0)");
+    expect_overflow("exists(purchase)", "sum(qty of click where qty > 0) * sum(qty of click where qty > 0)");
+    expect_overflow("exists(purchase) and sum(qty of click where qty > 0) * sum(qty of click where qty > 0) > 3",
+                    "contact");
     expect("avg(qty of click), min(qty of click), max(qty of click)",
            "1.8446744073709553e+18,-9223372036854775808,9223372036854775807;-,-,-;-,-,-;-,-,-");
+    events[1].properties[RATE] = a_double(0.0);
+    events[2].properties[RATE] = a_double(-0.0);
+    expect("distinct(rate of click), min(rate of click), max(rate of click)", "4,0,1e+300;0,-,-;0,-,-;0,-,-");
     view.n_events = 4; /* maxima and minima cancel */
     expect("sum(qty of click)", "-2;0;0;0");
     expect_overflow("", "count(click where qty + 1 > 0)");
@@ -223,6 +250,8 @@ int main(void) {
         EVENT_TEST(windows_have_the_ends_that_the_language_gives_them),
         EVENT_TEST(windows_by_row_follow_each_contact),
         EVENT_TEST(ties_go_by_source_then_id),
+        EVENT_TEST(ties_in_all_else_go_by_the_number_of_the_type),
+        EVENT_TEST(ties_within_a_piece_go_by_id_under_any_mask),
         EVENT_TEST(conditions_on_the_type_and_channel_fold),
         EVENT_TEST(sums_are_exact_and_checked),
         EVENT_TEST(wide_decimals_sum_in_128_bits),

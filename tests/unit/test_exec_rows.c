@@ -134,6 +134,7 @@ static void arithmetic_that_overflows_fails_the_request(void **state) {
     expect_overflow("country = 'DE' and age * 10000 > 0", "contact");
     rows[4].dead = true; /* who is not in the population decides nothing */
     expect("age * 10000", "300000;-;-70000");
+    expect_in("age * 10000 > 0", "a");
     rows[4].dead = false;
     expect_overflow("", "floor(weight)");
     expect_overflow("", "round(ltv)");

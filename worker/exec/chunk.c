@@ -45,18 +45,21 @@ static rv_status_t run_must(rvw_chunk_t *t, rv_error_t *err) {
 
 static rv_status_t run(rvw_chunk_t *t, rvw_partial_t *partial, rv_error_t *err) {
     const rvw_job_t *job = t->job;
+    t->mask = t->population;
+    t->n_mask = t->n_rows;
     RVW_TRY(rvw_stage_filter(t, &job->population, t->population, err));
+    t->n_mask = rvw_bitmap_count(t->population, t->n_words);
     RVW_TRY(run_must(t, err));
     uint64_t *mask = rvw_take(t, t->n_words + 1u, 8, err);
     if (!mask)
         return RVW_NO_SPACE;
     memcpy(mask, t->population, t->n_words * sizeof *mask);
-    uint64_t left = rvw_bitmap_count(mask, t->n_words);
-    for (uint32_t i = 0; i < job->n_conditions && left; i++) {
+    t->mask = mask;
+    for (uint32_t i = 0; i < job->n_conditions && t->n_mask; i++) {
         RVW_TRY(rvw_stage_filter(t, &job->conditions[i], mask, err));
-        left = rvw_bitmap_count(mask, t->n_words);
+        t->n_mask = rvw_bitmap_count(mask, t->n_words);
     }
-    return left ? rvw_sink_rows(t, partial, mask, left, err) : RV_OK;
+    return t->n_mask ? rvw_sink_rows(t, partial, mask, t->n_mask, err) : RV_OK;
 }
 
 rv_status_t rvw_job_chunk(const rvw_job_t *job, const rvw_view_t *view, uint32_t chunk, rvw_scratch_t *scratch,

@@ -33,21 +33,10 @@ static rv_status_t finish_sum(rvw_select_t *s, rvw_gathered_t *state, rv_error_t
         rvw_array_set(t, node, RVW_ARRAY_I64, state->sum, s->window.present);
         return RV_OK;
     }
-    bool decimal = state->arg->kind == RVW_KIND_WIDE;
-    int64_t *out = decimal ? NULL : rvw_take(t, t->n_rows, sizeof *out, err);
-    if (!decimal && !out)
-        return RVW_NO_SPACE;
-    for (uint32_t r = 0; r < t->n_rows; r++) {
-        rv_i128_t sum;
-        bool fits = sum_of(state, r, &sum) && (decimal || (sum >= INT64_MIN && sum <= INT64_MAX));
-        if (!fits && rvw_bit(t->population, r))
-            return rv_fail(err, RV_REASON_OVERFLOW, "a sum of the request leaves %u bits for some contact",
-                           decimal ? 128 : 64);
-        if (!decimal)
-            out[r] = fits ? (int64_t)sum : 0;
-    }
-    rvw_array_set(t, node, decimal ? RVW_ARRAY_I128 : RVW_ARRAY_I64, decimal ? (const void *)state->wide : out,
-                s->window.present);
+    for (uint32_t r = 0; r < t->n_rows; r++)
+        if (state->carry[r] && rvw_bit(t->population, r))
+            return rv_fail(err, RV_REASON_OVERFLOW, "a sum of the request leaves 128 bits for some contact");
+    rvw_array_set(t, node, RVW_ARRAY_I128, state->wide, s->window.present);
     return RV_OK;
 }
 

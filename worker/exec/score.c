@@ -8,6 +8,7 @@
 
 #include "pass.h"
 
+#define SPARSE 32u
 #define FEW 64u /* smaller pieces do not pay for the kernel's table */
 
 typedef struct {
@@ -55,6 +56,12 @@ static rv_status_t add_event(const score_t *s, const rvw_weight_t *w, uint32_t r
 
 static rv_status_t add_slow(const score_t *s, const rvw_weight_t *w, const rvw_events_t *e, rv_error_t *err) {
     int64_t times[RV_VECTOR];
+    if (e->sorted && rvw_mask_sparse(s->t, SPARSE)) {
+        for (rvw_run_t run = {0}; rvw_run_next(s->t, e, &run);)
+            for (uint32_t i = run.first; i < run.first + run.n; i++)
+                RVW_TRY(add_event(s, w, e->row[i], rvw_column_int(&e->time, i), err));
+        return RV_OK;
+    }
     for (uint32_t first = 0; first < e->n; first += RV_VECTOR) {
         uint32_t n = e->n - first < RV_VECTOR ? e->n - first : RV_VECTOR;
         rvw_event_times(e, first, n, times);
@@ -67,7 +74,7 @@ static rv_status_t add_slow(const score_t *s, const rvw_weight_t *w, const rvw_e
 /* A piece by its 32-bit codes of time; false when the kernel cannot take it. */
 static bool add_codes(const score_t *s, const rvw_weight_t *w, const rvw_events_t *e) {
     int64_t end = s->window.hi < s->instant ? s->window.hi : s->instant, oldest;
-    if (!s->sum || s->instants || s->window.row_hi || w->slow || e->n < FEW || e->time.encoding != RVW_FOR ||
+    if ((e->sorted && rvw_mask_sparse(s->t, SPARSE)) || !s->sum || s->instants || s->window.row_hi || w->slow || e->n < FEW || e->time.encoding != RVW_FOR ||
         e->time.width != 4 || e->time.unit <= 0 || e->time.base > end || e->time.base < 0 ||
         __builtin_sub_overflow(s->instant, e->time.base, &oldest) || oldest >= (int64_t)1 << RVW_DECAY_AGE_BITS)
         return false;

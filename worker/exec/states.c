@@ -231,25 +231,41 @@ static void keep_times(rvw_select_t *s, const rvw_hits_t *b) {
         rvw_kernel_first(row, b->n, b->mask, times, s->first);
 }
 
-/* Marks the periods in which the row's contact came back. The quotient is estimated in doubles and corrected: a division by a variable costs more
- * than all the rest. */
-static void keep_periods(rvw_select_t *s, const rvw_hits_t *b) {
-    const Reveille__V1__RetentionQuery *query = s->task->job->request->retention;
-    const uint16_t *row = b->events->row + b->first;
-    const uint64_t period = (uint64_t)query->period_ms;
+/* The period of each event of a block, and whether it counts. The quotient is estimated in doubles and corrected: a division by a variable costs
+ * more than all the rest. Whether an event counts nobody can foresee: so without a branch. */
+static void find_periods(const rvw_select_t *s, const rvw_hits_t *b, uint64_t *k, uint8_t *counts) {
+    const uint64_t period = (uint64_t)s->task->job->request->retention->period_ms, length = s->length;
     const double inverse = 1.0 / (double)period;
+    const uint16_t *row = b->events->row + b->first;
+    const int64_t *starts = s->starts;
     int64_t times[RV_VECTOR];
     rvw_event_times(b->events, b->first, b->n, times);
     for (uint32_t i = 0; i < b->n; i++) {
-        int64_t start = s->starts[row[i]];
+        int64_t start = starts[row[i]];
         uint64_t since = (uint64_t)times[i] - (uint64_t)start;
-        uint64_t counts = (uint64_t)(times[i] >= start) & (since < s->length) & (b->mask ? b->mask[i] : 1u);
-        since &= -counts; /* whether it counts nobody can foresee: so without a branch */
-        uint64_t k = (uint64_t)(int64_t)((double)(int64_t)since * inverse);
-        k -= k * period > since;
-        k += (k + 1) * period <= since;
-        s->periods[(size_t)row[i] * s->words + k / 64] |= counts << (k & 63);
+        counts[i] = (uint8_t)((times[i] >= start) & (since < length));
+        since &= -(uint64_t)counts[i];
+        uint64_t q = (uint64_t)(int64_t)((double)(int64_t)since * inverse);
+        q -= q * period > since;
+        k[i] = q + ((q + 1) * period <= since);
     }
+    for (uint32_t i = 0; b->mask && i < b->n; i++)
+        counts[i] &= b->mask[i];
+}
+
+/* Marks the periods in which the row's contact came back. */
+static void keep_periods(rvw_select_t *s, const rvw_hits_t *b) {
+    uint64_t k[RV_VECTOR], *periods = s->periods;
+    uint8_t counts[RV_VECTOR];
+    const uint16_t *row = b->events->row + b->first;
+    const uint32_t words = s->words;
+    find_periods(s, b, k, counts);
+    if (words == 1)
+        for (uint32_t i = 0; i < b->n; i++)
+            periods[row[i]] |= (uint64_t)counts[i] << (k[i] & 63);
+    else
+        for (uint32_t i = 0; i < b->n; i++)
+            periods[(size_t)row[i] * words + k[i] / 64] |= (uint64_t)counts[i] << (k[i] & 63);
 }
 
 /* The sum of a property by its kernel; false when the state is not of that sort. */

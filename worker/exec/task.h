@@ -106,6 +106,8 @@ typedef struct {
     rvw_scratch_t *scratch;
     uint32_t chunk, n_rows, n_words;
     uint64_t *population;      /* bitmap of rows */
+    const uint64_t *mask;      /* rows that still matter: what comes later only asks for these */
+    uint64_t n_mask;
     rvw_array_t *arrays;       /* by node */
     uint8_t *pass_done;        /* by pass */
     rvw_events_t **events;     /* by slot of a type; NULL: not loaded */
@@ -174,6 +176,16 @@ static inline bool rvw_bit(const uint64_t *bitmap, uint32_t i) {
 
 /* The pieces of a type in this chunk. */
 rv_status_t rvw_task_events(rvw_chunk_t *t, uint32_t type, const rvw_events_t **ret, uint32_t *ret_n, rv_error_t *err);
+
+/* So few rows are wanted that a sorted piece is better searched for them than walked through: at most one in `one_in`. */
+static inline bool rvw_mask_sparse(const rvw_chunk_t *t, uint32_t one_in) {
+    return t->n_mask * one_in <= t->n_rows;
+}
+/* Runs of events of the rows of the mask in a sorted piece: start with {0}; false at the end. */
+typedef struct {
+    uint32_t row, at, first, n;
+} rvw_run_t;
+bool rvw_run_next(const rvw_chunk_t *t, const rvw_events_t *events, rvw_run_t *run);
 
 /* pass.c and its kind. */
 rv_status_t rvw_pass_run(rvw_chunk_t *t, const rvw_pass_t *pass, rv_error_t *err);

@@ -133,6 +133,63 @@ static rv_status_t mask_block(const walk_t *w, uint32_t first, uint32_t n, uint8
     return RV_OK;
 }
 
+/* First event from `at` on whose row is not below: in steps that double, then by halves. */
+static uint32_t seek(const uint16_t *rows, uint32_t n, uint32_t at, uint32_t row) {
+    uint32_t step = 1, lo = at;
+    while (lo + step < n && rows[lo + step] < row) {
+        lo += step;
+        step *= 2;
+    }
+    uint32_t hi = lo + step < n ? lo + step : n;
+    while (lo < hi) {
+        uint32_t mid = lo + (hi - lo) / 2;
+        if (rows[mid] < row)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+bool rvw_run_next(const rvw_chunk_t *t, const rvw_events_t *events, rvw_run_t *run) {
+    uint32_t row = run->row < events->min_row ? events->min_row : run->row, at = run->at;
+    while (row <= events->max_row && at < events->n) {
+        uint64_t word = t->mask[row >> 6] >> (row & 63);
+        if (!word) {
+            row = (row | 63) + 1;
+            continue;
+        }
+        row += (uint32_t)__builtin_ctzll(word);
+        at = seek(events->row, events->n, at, row);
+        uint32_t end = at;
+        while (end < events->n && events->row[end] == row)
+            end++;
+        row++;
+        if (end > at) {
+            *run = (rvw_run_t){.row = row, .at = end, .first = at, .n = end - at};
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Only the events of the rows that still matter. */
+static rv_status_t walk_runs(const walk_t *w, uint32_t number, rvw_hits_fn_t *each, void *context, rv_error_t *err) {
+    rvw_hits_t block = {.events = w->piece->events, .type = w->piece->type, .piece = number};
+    bool masked = w->part != RVW_WINDOW_ALL || w->where != WHERE_ALL;
+    uint8_t m[RV_VECTOR + 8];
+    for (rvw_run_t run = {0}; rvw_run_next(w->t, block.events, &run);)
+        for (uint32_t at = 0; at < run.n; at += RV_VECTOR) {
+            block.first = run.first + at;
+            block.n = run.n - at < RV_VECTOR ? run.n - at : RV_VECTOR;
+            block.mask = masked ? m : NULL;
+            if (masked)
+                RVW_TRY(mask_block(w, block.first, block.n, m, err));
+            RVW_TRY(each(context, &block, err));
+        }
+    return RV_OK;
+}
+
 static rv_status_t walk_blocks(const walk_t *w, uint32_t number, bool whole, rvw_hits_fn_t *each, void *context,
                                rv_error_t *err) {
     const rvw_events_t *events = w->piece->events;
@@ -163,7 +220,10 @@ rv_status_t rvw_piece_walk(rvw_chunk_t *t, const rvw_step_t *step, const rvw_win
         return rv_fail_as(err, RV_CANCELLED, RV_REASON_NONE, "the query was cancelled");
     rvw_space_mark_t mark = rvw_space_mark(t->scratch->space);
     rv_status_t status = bind_where(&w, err);
-    if (status == RV_OK && w.where != WHERE_NONE)
+    bool runs = piece->events->sorted && !population && rvw_mask_sparse(t, w.where == WHERE_EVENTS ? 128 : 32);
+    if (status == RV_OK && w.where != WHERE_NONE && runs)
+        status = walk_runs(&w, number, each, context, err);
+    else if (status == RV_OK && w.where != WHERE_NONE)
         status = walk_blocks(&w, number, whole, each, context, err);
     rvw_space_release(t->scratch->space, mark);
     return status;

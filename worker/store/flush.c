@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core.h"
+#include "reveille/fault.h"
 #include "runs.h"
 #include "tables.h"
 
@@ -151,6 +152,9 @@ static rv_status_t flush_frozen(rvw_partition_t *p, rv_error_t *err) {
     rvw_change_t change;
     rvw_sight_t sight;
     sight_of_frozen(p, &sight);
+    if (RV_FAULT("flush-begin")) {
+        return rv_fail(err, RV_REASON_QUOTA, "fault point flush-begin");
+    }
     rv_status_t status = rvw_change_begin(&change, env, state.gen + 1, err);
     if (status == RV_OK) {
         status = build(&change, &sight, &state, err);

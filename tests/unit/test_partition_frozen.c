@@ -1,0 +1,64 @@
+/* A flush that fails for lack of space leaves its frozen tail between base and active tail: reads, writes, repeats and
+ * the next flush go on across it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "store_world.h"
+
+static void life_goes_on_between_a_frozen_and_an_active_tail(void **state) {
+    (void)state;
+#ifdef RV_FAULTS
+    uint32_t failed = 0;
+    for (uint64_t seed = 1; seed <= 4; seed++) {
+        char dir[256];
+        held_t *held = NULL;
+        world_make_dir(dir);
+        world_t *world = world_new(dir, seed % 2 ? 4 : 1024, seed);
+        world_avoid_deletes(world);
+        for (uint32_t k = 1; k <= 90; k++) {
+            world_step(world, 12);
+            if (k % 7 == 0) {
+                failed += !world_try_flush(world);
+                world_check(world);
+            }
+            if (k % 20 == 0 && held) {
+                world_check_held(world, held);
+                world_release(&held);
+            } else if (k % 20 == 10) {
+                held = world_hold(world);
+            }
+        }
+        if (held) {
+            world_release(&held);
+        }
+        world_check(world);
+        world_reopen(world, false);
+        world_check(world);
+        world_destroy(&world);
+        world_remove_dir(dir);
+    }
+    assert_true(failed > 8);
+#else
+    skip();
+#endif
+}
+
+int main(void) {
+    char plan[512] = "";
+    size_t n = 0;
+    for (int k = 1; k <= 16; k++) { /* every third hit fails, two of them in a row */
+        n +=
+            (size_t)snprintf(plan + n, sizeof plan - n, "%sflush-begin:err:%d", k > 1 ? "," : "", k * 3 - (k % 4 == 0));
+    }
+    setenv("REV_FAULT", plan, 1);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(life_goes_on_between_a_frozen_and_an_active_tail),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
