@@ -2,7 +2,7 @@
  * case fails; REVEILLE_SEED runs one seed. */
 #include "exec_case.h"
 
-#include <stdio.h>
+#include <math.h>
 
 #define ROWS 50u
 #define EVENTS 600u
@@ -414,10 +414,51 @@ static void random_funnels_agree_with_all_ways(void **state) {
     }
 }
 
+/* The score of a row at an instant, from events up to `until`. */
+static void naive_score(uint32_t row, int64_t instant, char *out) {
+    static const double points[] = {0, 25, 5, -2.5};
+    int64_t sum = 0;
+    for (uint32_t i = 0; i < view.n_events; i++) {
+        int64_t age = instant - events[i].time;
+        if (events[i].row == row && age >= 0 && events[i].time <= NOW)
+            sum += llrintl(points[events[i].type] * exp2l(-(long double)age / (30 * DAY)) * 0x1p32L);
+    }
+    out[rv_double_format((double)sum * 0x1p-32, out)] = 0;
+}
+
+static void random_scores_agree_with_sums(void **state) {
+    (void)state;
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        char wanted[1 << 14] = "", one[64];
+        make(seed * 7919);
+        view.n_events = EVENTS;
+        for (uint32_t i = 0; i < EVENTS; i++) /* some far older than any decay */
+            events[i].time -= i % 5 ? 0 : (int64_t)below(4000) * DAY;
+        drop_doubles();
+        static const int64_t instants[] = {NOW, NOW - 3 * DAY, NOW + 5 * DAY};
+        for (uint32_t r = 0, at = 0; r < view.n_rows; r++) {
+            if (rows[r].dead)
+                continue;
+            at += (uint32_t)sprintf(wanted + at, "%s%s", at ? ";" : "", rows[r].key);
+            for (unsigned k = 0; k < 4; k++) {
+                strcpy(one, "-");
+                if (k < 3 || rows[r].values[SIGNED_UP].present)
+                    naive_score(r, k < 3 ? instants[k] : rows[r].values[SIGNED_UP].i, one);
+                at += (uint32_t)sprintf(wanted + at, ",%s", one);
+            }
+        }
+        expect("contact, score(heat), score(heat) at 3 days ago, score(heat) at 5 days from now, "
+               "score(heat) at (signed_up)",
+               wanted);
+        exec_end();
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_aggregates_agree_with_loops),
         cmocka_unit_test(random_funnels_agree_with_all_ways),
+        cmocka_unit_test(random_scores_agree_with_sums),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -95,7 +95,7 @@ rvw_decay_t *rvw_decay_new(uint64_t half_life, uint64_t unit) {
     uint64_t most = ((uint64_t)1 << RVW_DECAY_AGE_BITS) / unit;
     uint64_t cut = half_life > most * unit / HALF_LIVES ? most : half_life * HALF_LIVES / unit + 1;
     unsigned bits = USUAL_BITS;
-    while (cut >> (2 * bits) >= RVW_DECAY_ROOM)
+    while ((cut >> (2 * bits)) + 2 > RVW_DECAY_ROOM)
         bits++;
     size_t n_high = (size_t)(cut >> (2 * bits)) + 2, n = (size_t)1 << bits;
     rvw_decay_t *d = malloc(sizeof *d + (n_high + 2 * n) * sizeof(uint64_t));
@@ -137,7 +137,7 @@ typedef struct {
     const rvw_weight_t *w;
     const uint64_t *weighted; /* the high table times the weight */
     uint64_t from, factor, rest;
-    uint32_t last;
+    uint32_t first, span; /* codes first .. first + span count */
 } loop_t;
 
 /* The loop itself. What is constant where it is called makes a loop of its own. */
@@ -146,9 +146,9 @@ static inline __attribute__((always_inline)) void add_codes(const loop_t *loop, 
                                                             const uint16_t *row, uint32_t n, int64_t *sum) {
     const uint64_t *weighted = loop->weighted, *mid = loop->d->mid, from = loop->from;
     const uint64_t mask = ((uint64_t)1 << bits) - 1, half = (uint64_t)1 << (guard - 1);
-    const uint32_t last = loop->last;
+    const uint32_t first = loop->first, span = loop->span;
     for (uint32_t i = 0; i < n; i++) {
-        if (__builtin_expect(codes[i] > last, 0))
+        if (__builtin_expect(codes[i] - first > span, 0))
             continue;
         uint64_t age = from - codes[i] * factor;
         uint64_t z = high_product(weighted[age >> (2 * bits)], mid[age >> bits & mask]);
@@ -171,18 +171,17 @@ static void run_loop(const loop_t *loop, const uint32_t *codes, const uint16_t *
         add_codes(loop, loop->factor, loop->d->bits, w->guard, w->negative ? -1 : 1, codes, row, n, sum);
 }
 
-bool rvw_decay_codes(const rvw_decay_t *d, const rvw_weight_t *w, uint64_t since, uint64_t unit, uint64_t oldest,
-                     uint32_t last, const uint32_t *codes, const uint16_t *row, uint32_t n, int64_t *sum, uint64_t *room) {
-    uint64_t from = since / d->unit, rest = since % d->unit, factor = unit / d->unit;
-    uint64_t need = (oldest / d->unit >> (2 * d->bits)) + 1;
-    if (need > RVW_DECAY_ROOM || (d->cut < need << (2 * d->bits) && d->cut * d->unit >= (uint64_t)1 << (RVW_DECAY_AGE_BITS - 1)))
-        return false;
-    uint64_t weight = w->weight;
-    if (rest)
-        weight = (uint64_t)((long double)weight * exp2l(-((long double)rest / (long double)d->half_life)));
-    for (uint64_t i = 0; i < need; i++)
-        room[i] = i < d->n_high ? high_product(d->high[i], weight) : 0;
-    loop_t loop = {d, w, room, from, factor, rest, last};
+void rvw_decay_codes(const rvw_decay_t *d, const rvw_weight_t *w, uint64_t since, uint64_t unit, uint32_t last,
+                     const uint32_t *codes, const uint16_t *row, uint32_t n, int64_t *sum, uint64_t *room) {
+    uint64_t oldest = d->cut * d->unit, weight = w->weight;
+    uint64_t first = since > oldest ? (since - oldest + unit - 1) / unit : 0; /* older ones come to nothing */
+    loop_t loop = {.d = d, .w = w, .weighted = room, .from = since / d->unit, .factor = unit / d->unit,
+                   .rest = since % d->unit, .first = (uint32_t)first, .span = last - (uint32_t)first};
+    if (first > last)
+        return;
+    if (loop.rest)
+        weight = (uint64_t)((long double)weight * exp2l(-((long double)loop.rest / (long double)d->half_life)));
+    for (size_t i = 0; i < d->n_high; i++)
+        room[i] = high_product(d->high[i], weight);
     run_loop(&loop, codes, row, n, sum);
-    return true;
 }

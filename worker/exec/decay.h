@@ -42,10 +42,10 @@ bool rvw_decay_exact(uint64_t half_life, double points, uint64_t age, int64_t *r
 int64_t rvw_decay_table(const rvw_decay_t *decay, const rvw_weight_t *weight, uint64_t age);
 
 /* sum[row[i]] += the decayed points of an event of age since - codes[i] * unit, for those of n events whose code is at most `last`: none of
- * these is younger than 0 or older than `oldest`. The decay's unit divides `unit`. `room` holds RVW_DECAY_ROOM numbers. False, with nothing done, when the tables do not reach. */
+ * these is younger than 0, all are below 2^43. The decay's unit divides `unit`. `room` holds RVW_DECAY_ROOM numbers. */
 #define RVW_DECAY_ROOM 4096u
-bool rvw_decay_codes(const rvw_decay_t *decay, const rvw_weight_t *weight, uint64_t since, uint64_t unit,
-                     uint64_t oldest, uint32_t last, const uint32_t *codes, const uint16_t *row, uint32_t n,
-                     int64_t *sum, uint64_t *room);
+void rvw_decay_codes(const rvw_decay_t *decay, const rvw_weight_t *weight, uint64_t since, uint64_t unit,
+                     uint32_t last, const uint32_t *codes, const uint16_t *row, uint32_t n, int64_t *sum,
+                     uint64_t *room);
 
 #endif

@@ -105,7 +105,7 @@ static rv_status_t filter_picked(rvw_chunk_t *t, const rvw_stage_t *stage, uint3
 }
 
 static rv_status_t filter_rows(rvw_chunk_t *t, const rvw_stage_t *stage, uint64_t *bitmap, rv_error_t *err) {
-    if (RV_VECTOR < 64)
+    if (stage->expr.can_fail || RV_VECTOR < 64)
         return filter_picked(t, stage, 0, t->n_rows, bitmap, err);
     for (uint32_t first = 0; first < t->n_rows; first += RV_VECTOR) {
         uint32_t n = t->n_rows - first < RV_VECTOR ? t->n_rows - first : RV_VECTOR;

@@ -80,9 +80,11 @@ static bool add_codes(const score_t *s, const rvw_weight_t *w, const rvw_events_
         return false;
     const rvw_decay_t *decay = rvw_job_decay(s->t->job, s->pass->score, rvw_decay_unit_index(e->time.unit));
     int64_t last = (end - e->time.base) / e->time.unit;
-    return decay && rvw_decay_codes(decay, w, (uint64_t)oldest, (uint64_t)e->time.unit, (uint64_t)oldest,
-                                    last > UINT32_MAX ? UINT32_MAX : (uint32_t)last, e->time.codes, e->row, e->n,
-                                    s->sum, s->room);
+    if (!decay)
+        return false;
+    rvw_decay_codes(decay, w, (uint64_t)oldest, (uint64_t)e->time.unit, last > UINT32_MAX ? UINT32_MAX : (uint32_t)last,
+                    e->time.codes, e->row, e->n, s->sum, s->room);
+    return true;
 }
 
 static rv_status_t add_piece(score_t *s, const rvw_weight_t *w, const rvw_events_t *e, rv_error_t *err) {

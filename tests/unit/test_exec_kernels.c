@@ -1,0 +1,229 @@
+/* test_exec_kernels.c: the inner loops against plain ones, the decay against its definition, work space. */
+#include "exec_case.h"
+
+#include <math.h>
+
+#include "exec/decay.h"
+#include "exec/kernels.h"
+#include "exec/space.h"
+
+#define N 3001u
+static uint64_t random_state = 1;
+
+static uint64_t draw(void) {
+    random_state = random_state * 6364136223846793005ull + 1442695040888963407ull;
+    return random_state ^ random_state >> 29;
+}
+
+static void ranges_of_codes_of_all_widths(void **state) {
+    (void)state;
+    static uint64_t codes[N];
+    static uint8_t packed[N * 8], m[N];
+    static const unsigned widths[] = {1, 2, 4, 8};
+    for (unsigned k = 0; k < 40; k++) {
+        unsigned width = widths[k % 4], bits = 8 * width;
+        uint64_t most = width == 8 ? UINT64_MAX : ((uint64_t)1 << bits) - 1;
+        for (uint32_t i = 0; i < N; i++) {
+            codes[i] = draw() & most;
+            memcpy(packed + (size_t)i * width, &codes[i], width);
+        }
+        uint64_t lo = k < 4 ? 0 : draw() & most, span = k < 4 ? most : (draw() & most) % (most - lo + (lo > 0));
+        uint32_t first = (uint32_t)(draw() % 7), n = N - first - (uint32_t)(draw() % 7);
+        rvw_kernel_range(packed, width, first, n, lo, span, m);
+        for (uint32_t i = 0; i < n; i++)
+            assert_int_equal(m[i], codes[first + i] >= lo && codes[first + i] - lo <= span);
+    }
+}
+
+static void tables_narrow_a_mask(void **state) {
+    (void)state;
+    static uint8_t codes8[N], table[600], m[N];
+    static uint16_t codes16[N];
+    static uint32_t codes32[N];
+    for (uint32_t i = 0; i < 600; i++)
+        table[i] = draw() & 1;
+    for (unsigned k = 0; k < 3; k++) {
+        static uint8_t before[N];
+        for (uint32_t i = 0; i < N; i++) {
+            codes32[i] = (uint32_t)(draw() % (k == 0 ? 256 : 600));
+            codes16[i] = (uint16_t)codes32[i];
+            codes8[i] = (uint8_t)codes32[i];
+            before[i] = m[i] = draw() % 20 == 0;
+        }
+        const void *codes = k == 0 ? (void *)codes8 : k == 1 ? (void *)codes16 : (void *)codes32;
+        rvw_kernel_table(codes, 1u << k, 5, N - 5, table, m);
+        for (uint32_t i = 0; i < N - 5; i++)
+            assert_int_equal(m[i], before[i] & table[codes32[i + 5]]);
+    }
+    rvw_kernel_table(NULL, 0, 0, N, (const uint8_t[]){1}, m);
+    rvw_kernel_table(NULL, 0, 0, N, (const uint8_t[]){0}, m);
+    for (uint32_t i = 0; i < N; i++)
+        assert_int_equal(m[i], 0);
+}
+
+static void scatters_go_where_the_mask_lets_them(void **state) {
+    (void)state;
+    static uint16_t row[N];
+    static uint8_t m[N], present[N], seen[16], want_seen[16];
+    static int64_t v[N], last[16], first[16], sum[16], want_last[16], want_first[16], want_sum[16];
+    static uint32_t count[16], want_count[16], idx[N];
+    for (unsigned k = 0; k < 6; k++) {
+        uint32_t picked = 0;
+        for (uint32_t r = 0; r < 16; r++) {
+            count[r] = want_count[r] = 0;
+            seen[r] = want_seen[r] = 0;
+            sum[r] = want_sum[r] = 0;
+            last[r] = want_last[r] = INT64_MIN;
+            first[r] = want_first[r] = INT64_MAX;
+        }
+        for (uint32_t i = 0; i < N; i++) {
+            row[i] = (uint16_t)(draw() % 13);
+            m[i] = draw() % (k % 2 ? 40 : 2) == 0;
+            present[i] = draw() % 3 != 0;
+            v[i] = (int64_t)(draw() % 2000) - 1000;
+            bool hit = k >= 4 || m[i], has = k < 2 || present[i];
+            want_count[row[i]] += hit;
+            want_seen[row[i]] |= hit;
+            want_sum[row[i]] += hit && has ? v[i] : 0;
+            if (hit && v[i] > want_last[row[i]])
+                want_last[row[i]] = v[i];
+            if (hit && v[i] < want_first[row[i]])
+                want_first[row[i]] = v[i];
+        }
+        const uint8_t *mask = k >= 4 ? NULL : m, *has = k < 2 ? NULL : present;
+        rvw_kernel_count(row, N, mask, count);
+        rvw_kernel_seen(row, N, mask, seen);
+        rvw_kernel_last(row, N, mask, v, last);
+        rvw_kernel_first(row, N, mask, v, first);
+        rvw_kernel_sum(row, N, mask, has, v, sum);
+        assert_memory_equal(count, want_count, sizeof count);
+        assert_memory_equal(seen, want_seen, sizeof seen);
+        assert_memory_equal(last, want_last, sizeof last);
+        assert_memory_equal(first, want_first, sizeof first);
+        assert_memory_equal(sum, want_sum, sizeof sum);
+        uint32_t n = rvw_kernel_pick(m, 100, N, idx);
+        for (uint32_t i = 0; i < N; i++)
+            if (m[i])
+                assert_int_equal(idx[picked++], 100 + i);
+        assert_int_equal(n, picked);
+    }
+}
+
+/* points * 2^(-age / half-life) * 2^32 by the shortest way. */
+static int64_t plain(uint64_t half_life, double points, uint64_t age) {
+    long double x = ldexpl(exp2l(-(long double)(age % half_life) / half_life), 32 - (int)(age / half_life));
+    return llrintl((long double)points * x);
+}
+
+static void the_tables_of_a_decay_agree_with_its_definition(void **state) {
+    (void)state;
+    static const uint64_t half_lives[] = {1, 7, 1000, 86400000, 2592000000, 365ull * 86400000, 1ull << 40, 1ull << 60};
+    static const double points[] = {25, -50, 1, 0.1, -0.003, 63.999, 64, 1e6, 3e7, 0, 0x1p-32, -0x1p-33, 1e-12};
+    for (unsigned h = 0; h < 8; h++) {
+        rvw_decay_t *d = rvw_decay_new(half_lives[h], 1);
+        assert_non_null(d);
+        for (unsigned p = 0; p < 13; p++) {
+            rvw_weight_t w;
+            rvw_weight_set(&w, points[p]);
+            assert_false(w.slow);
+            for (unsigned i = 0; i < 2000; i++) {
+                uint64_t most = half_lives[h] < (1ull << 37) ? half_lives[h] * 70 : 1ull << 43;
+                uint64_t age = i < 64 ? half_lives[h] * i : draw() % most;
+                int64_t exact;
+                if (age >= 1ull << 43)
+                    continue;
+                assert_true(rvw_decay_exact(half_lives[h], points[p], age, &exact));
+                assert_int_equal(exact, plain(half_lives[h], points[p], age));
+                assert_int_equal(rvw_decay_table(d, &w, age), exact);
+            }
+        }
+        free(d);
+    }
+}
+
+static void ties_of_a_decay_go_to_even(void **state) {
+    (void)state;
+    int64_t r;
+    for (int k = 1; k < 8; k++) { /* k * 2^-33 point is k / 2 units */
+        rvw_weight_t w;
+        rvw_decay_t *d = rvw_decay_new(1000, 1);
+        rvw_weight_set(&w, k * 0x1p-32);
+        assert_true(rvw_decay_exact(1000, k * 0x1p-32, 1000, &r));
+        assert_int_equal(r, k % 4 == 3 ? k / 2 + 1 : k / 2);
+        assert_int_equal(rvw_decay_table(d, &w, 1000), r);
+        free(d);
+    }
+    assert_false(rvw_decay_exact(1000, 1e30, 0, &r));
+}
+
+static void the_loop_of_a_decay_agrees_for_all_units(void **state) {
+    (void)state;
+    static const int64_t units[] = {1, 3, 1000, 1500, 60000, 86400000};
+    static const uint64_t half_lives[] = {1000, 2592000000, 90ull * 86400000};
+    static const double points[] = {25, -50, 0.7, 1000};
+    static uint32_t codes[N];
+    static uint16_t row[N];
+    uint64_t room[RVW_DECAY_ROOM];
+    for (unsigned k = 0; k < 6 * 3 * 4; k++) {
+        int64_t unit = units[k % 6], base = 1700000000123ll, sum[8] = {0}, want[8] = {0};
+        uint64_t half_life = half_lives[k / 6 % 3];
+        double p = points[k / 18];
+        rvw_weight_t w;
+        rvw_weight_set(&w, p);
+        uint32_t most = unit > 100000 ? 3000 : unit > 10000 ? 1u << 20 : 1u << 27;
+        int64_t instant = base + (int64_t)most * unit / 2 + (int64_t)(draw() % 5000);
+        for (uint32_t i = 0; i < N; i++) {
+            codes[i] = (uint32_t)(draw() % most);
+            row[i] = (uint16_t)(i % 8);
+            int64_t age = instant - base - (int64_t)codes[i] * unit;
+            if (age >= 0)
+                want[i % 8] += plain(half_life, p, (uint64_t)age);
+        }
+        rvw_decay_t *d = rvw_decay_new(half_life, rvw_decay_unit(rvw_decay_unit_index(unit)));
+        assert_non_null(d);
+        rvw_decay_codes(d, &w, (uint64_t)(instant - base), (uint64_t)unit, (uint32_t)((instant - base) / unit), codes,
+                        row, N, sum, room);
+        assert_memory_equal(sum, want, sizeof sum);
+        free(d);
+    }
+}
+
+static void space_is_taken_released_and_bounded(void **state) {
+    (void)state;
+    rvw_space_t *space = rvw_space_new(4u << 20);
+    assert_non_null(space);
+    for (unsigned k = 0; k < 20; k++) {
+        char *first = rvw_space_take(space, 100, 10);
+        memset(first, 1, 1000);
+        rvw_space_mark_t mark = rvw_space_mark(space);
+        for (unsigned i = 1; i < 40; i++) {
+            char *p = i % 3 ? rvw_space_take(space, i * 1000, 1) : rvw_space_bytes(space, i * 1000);
+            assert_non_null(p);
+            assert_true(i % 3 == 0 || ((uintptr_t)p & 63) == 0);
+            memset(p, 2, i * 1000);
+        }
+        for (unsigned i = 0; i < 1000; i++)
+            assert_int_equal(first[i], 1);
+        rvw_space_release(space, mark);
+        if (k % 5 == 0)
+            rvw_space_reset(space, 0);
+    }
+    assert_null(rvw_space_take(space, 5u << 20, 1));
+    assert_null(rvw_space_take(space, SIZE_MAX, 2));
+    assert_non_null(rvw_space_zero(space, 0, 8));
+    rvw_space_destroy(&space);
+    assert_null(space);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ranges_of_codes_of_all_widths),
+        cmocka_unit_test(tables_narrow_a_mask),
+        cmocka_unit_test(scatters_go_where_the_mask_lets_them),
+        cmocka_unit_test(the_tables_of_a_decay_agree_with_its_definition),
+        cmocka_unit_test(ties_of_a_decay_go_to_even),
+        cmocka_unit_test(the_loop_of_a_decay_agrees_for_all_units),
+        cmocka_unit_test(space_is_taken_released_and_bounded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
