@@ -12,6 +12,7 @@
 #include "reveille/v1/worker.pb-c.h"
 #include "reveille/wire.h"
 #include <czmq.h>
+#include <stdatomic.h>
 
 #define MAX_FRAMES 5
 #define SERVICE "reveille.v1.WorkerService/"
@@ -38,6 +39,7 @@ struct rvw_link {
     char routing_id[128];
     open_call_t *calls;
     bool registered, outbox_blocked;
+    atomic_bool refused; /* for good */
     int64_t last_answer, next_send;
     uint64_t asked, refused_frames;
     uint64_t reported[RV_MAX_PARTITIONS]; /* hash of the last report sent; 0: none */
@@ -227,6 +229,8 @@ static void take_answer(rvw_link_t *link, const rv_frames_t *frames, rv_arena_t 
         return;
     if (rv_wire_error(header->status, &err) != RV_OK) {
         rv_log(RV_LOG_WARN, "refused", "the coordinator refuses this worker: %s", err.message);
+        if (err.reason == RV_REASON_FOREIGN)
+            atomic_store(&link->refused, true);
         link->registered = false;
         return;
     }
@@ -461,4 +465,8 @@ void rvw_link_destroy(rvw_link_t **ret) {
         free(open);
     }
     free(link);
+}
+
+bool rvw_link_refused(const rvw_link_t *link) {
+    return atomic_load(&link->refused);
 }

@@ -29,6 +29,8 @@ typedef struct {
 
 /* Starts the actor; the configuration's parts must outlive it. */
 rv_status_t rvw_link_new(const rvw_link_config_t *config, rvw_link_t **ret, rv_error_t *err);
+/* The coordinator has refused this worker for good: its data are of another cluster. Any thread. */
+bool rvw_link_refused(const rvw_link_t *link);
 /* Stops it; calls that have not been answered are dropped. */
 void rvw_link_destroy(rvw_link_t **link);
 

@@ -85,16 +85,20 @@ static int fail(const rv_error_t *err) {
     return 1;
 }
 
-/* Waits for a signal, or for the writer to lose its log. */
-static int wait_for_end(const rvw_writer_t *writer, const sigset_t *signals) {
+/* Waits for a signal, for the writer to lose its log, or for the coordinator's final refusal. */
+static int wait_for_end(const rvw_writer_t *writer, const rvw_link_t *link, const sigset_t *signals) {
     for (;;) {
-        int got = sigtimedwait(signals, NULL, &(struct timespec){.tv_sec = 1});
+        int got = sigtimedwait(signals, NULL, &(struct timespec){.tv_nsec = 250000000});
         if (got > 0) {
             rv_log(RV_LOG_INFO, "stopping", "on signal %d", got);
             return 0;
         }
         if (rvw_writer_failed(writer)) {
             rv_log(RV_LOG_ERROR, "stopping", "the log failed: start the worker again, it reads what is on disk");
+            return 1;
+        }
+        if (rvw_link_refused(link)) {
+            rv_log(RV_LOG_ERROR, "stopping", "this directory belongs to another cluster");
             return 1;
         }
     }
@@ -111,7 +115,7 @@ static int serve(const options_t *options, rvw_holdings_t *holdings, const sigse
         rvw_link_new(&config, &link, err) == RV_OK) {
         rv_log(RV_LOG_INFO, "started", "%s, start %llu, %u threads", options->name,
                (unsigned long long)rvw_holdings_incarnation(holdings), options->threads);
-        exit_status = wait_for_end(config.writer, signals);
+        exit_status = wait_for_end(config.writer, link, signals);
     } else {
         fail(err);
     }

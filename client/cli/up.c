@@ -21,6 +21,7 @@
 
 #define DEFAULT_DATA "reveille-data"
 #define READY_MS 60000
+#define INCOMPLETE_MS (2 * RV_LEASE_MS + 1000) /* the coordinator waits for two leases */
 #define QUIET_MS 30000
 
 static const char *data_of(const rv_cli_t *cli) {
@@ -175,20 +176,42 @@ static void note_before(rv_cli_t *cli, awaited_t *awaited) {
     rv_arena_done(&arena);
 }
 
-static bool is_ready(rv_cli_t *cli, const awaited_t *awaited, rv_error_t *err) {
+/* How far the cluster has come. */
+typedef enum {
+    STARTING,
+    INCOMPLETE, /* every worker has registered, but partitions are missing */
+    READY
+} progress_t;
+
+/* Names the first partition that is missing and counts them. */
+static void describe_missing(const Reveille__V1__StatusResponse *reply, rv_error_t *err) {
+    const Reveille__V1__PartitionStatus *first = NULL;
+    size_t n = 0;
+    for (size_t i = 0; i < reply->n_partitions; i++)
+        if (!reply->partitions[i]->available) {
+            first = first ? first : reply->partitions[i];
+            n++;
+        }
+    rv_fail(err, RV_REASON_NOT_READY, "%zu of %zu partitions are not available; partition %u: %.300s", n,
+            reply->n_partitions, first ? first->partition : 0,
+            first && first->problem[0] ? first->problem : "not placed yet");
+}
+
+static progress_t look(rv_cli_t *cli, const awaited_t *awaited, rv_error_t *err) {
     Reveille__V1__StatusResponse *reply;
     rv_arena_t arena;
     rv_arena_init(&arena, RV_MAX_UNPACK);
     rv_status_t status = ask_status(cli, &arena, &reply, err);
-    if (status == RV_OK && !reply->ready)
-        status = rv_fail(err, RV_REASON_NOT_READY, "not all partitions are available");
     for (uint32_t w = 1; status == RV_OK && w <= awaited->workers; w++) {
         uint64_t now = incarnation_of(reply, w, true);
         if (!rv_members_was_running(awaited->members, w) && (now == 0 || now == awaited->before[w]))
             status = rv_fail(err, RV_REASON_NOT_READY, "worker-%u has not registered", w);
     }
+    progress_t progress = status != RV_OK ? STARTING : reply->ready ? READY : INCOMPLETE;
+    if (progress == INCOMPLETE)
+        describe_missing(reply, err);
     rv_arena_done(&arena);
-    return status == RV_OK;
+    return progress;
 }
 
 /* A pause that a signal ends. True: it is one to stop for. */
@@ -202,20 +225,28 @@ static bool pause_or_stop(const sigset_t *signals, unsigned ms) {
     return got == SIGINT || got == SIGTERM;
 }
 
-/* `signals` is NULL for an `up` that detaches. */
+/* `signals` is NULL for an `up` that detaches. A cluster whose workers are all there but that lacks partitions for
+ * longer than the coordinator waits for them goes on without: *ret_why says which, and is otherwise OK. */
 static rv_status_t wait_ready(rv_cli_t *cli, rv_members_t *members, const awaited_t *awaited, const sigset_t *signals,
-                              rv_error_t *err) {
-    int64_t end = rv_mono_ms() + rv_cli_timeout(cli, READY_MS);
-    rv_error_t why;
+                              rv_error_t *ret_why, rv_error_t *err) {
+    int64_t now = rv_mono_ms(), end = now + rv_cli_timeout(cli, READY_MS), incomplete_since = 0;
     for (unsigned wait = 2;; wait = wait < 50 ? wait + wait / 2 : 50) {
-        if (is_ready(cli, awaited, &why))
+        rv_error_t why;
+        progress_t progress = look(cli, awaited, &why);
+        now = rv_mono_ms();
+        incomplete_since = progress != INCOMPLETE ? 0 : incomplete_since ? incomplete_since : now;
+        if (progress == READY)
             return RV_OK;
+        if (incomplete_since && now - incomplete_since > INCOMPLETE_MS) {
+            *ret_why = why;
+            return RV_OK;
+        }
         rv_status_t status = rv_members_check(members, NULL, err);
         if (status == RV_OK)
             status = rv_members_start(members, err); /* what ran when we came may just have been on its way out */
         if (status != RV_OK)
             return status;
-        if (rv_mono_ms() >= end)
+        if (now >= end)
             return rv_fail_as(err, RV_DEADLINE_EXCEEDED, RV_REASON_NONE,
                               "the cluster is not ready: %.200s; the logs are in %s/*/log", why.message, data_of(cli));
         if (pause_or_stop(signals, wait))
@@ -242,8 +273,21 @@ static rv_status_t supervise(rv_cli_t *cli, rv_members_t *members, const sigset_
     }
 }
 
+/* What `up` says once the cluster goes. A cluster without all of its data makes the exit status that of a partial
+ * answer. */
+static void announce(rv_cli_t *cli, const char *data, const rv_home_t *home, bool all, const rv_error_t *why) {
+    if (why->status != RV_OK) {
+        rv_note(cli, "goes on at %s without all of its data: %s", home->endpoint, why->message);
+        cli->exit = RV_EXIT_PARTIAL;
+        return;
+    }
+    rv_note(cli, "%s at %s: %u workers, %u partitions, data in %s", all ? "runs already" : "ready", home->endpoint,
+            home->workers, home->partitions, data);
+}
+
 static rv_status_t run_members(rv_cli_t *cli, const char *data, const rv_home_t *home, int *lock, rv_error_t *err) {
     rv_members_t *members = NULL;
+    rv_error_t why = {0}, stopping;
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
@@ -259,16 +303,14 @@ static rv_status_t run_members(rv_cli_t *cli, const char *data, const rv_home_t 
     note_before(cli, &awaited);
     status = rv_members_start(members, err);
     if (status == RV_OK)
-        status = wait_ready(cli, members, &awaited, detach ? NULL : &signals, err);
+        status = wait_ready(cli, members, &awaited, detach ? NULL : &signals, &why, err);
     if (status == RV_OK) {
-        rv_note(cli, "%s at %s: %u workers, %u partitions, data in %s", all ? "runs already" : "ready", home->endpoint,
-                home->workers, home->partitions, data);
+        announce(cli, data, home, all, &why);
         close(*lock);
         *lock = -1;
         if (!detach && !all)
             status = supervise(cli, members, &signals, err);
     }
-    rv_error_t stopping;
     if ((!detach || status != RV_OK) && rv_members_stop(members, &stopping) != RV_OK && status == RV_OK) {
         *err = stopping;
         status = stopping.status;

@@ -1,5 +1,5 @@
-/* exec_case.h: a catalog, a fake view and one call that compiles texts, runs them over all chunks and gives the rows as text. To be
- * included once, by the tests of worker/exec. */
+/* exec_case.h: a catalog, a fake view and one call that compiles texts, runs them over all chunks and gives the rows as
+ * text. To be included once, by the tests of worker/exec. */
 #ifndef REVEILLE_TESTS_EXEC_CASE_H
 #define REVEILLE_TESTS_EXEC_CASE_H
 

@@ -1,7 +1,9 @@
-/* fake_view.h: an implementation of worker/store/view.h over plain arrays, for the tests of worker/exec. To be included by one file of a test.
+/* fake_view.h: an implementation of worker/store/view.h over plain arrays, for the tests of worker/exec. To be included
+ * by one file of a test.
  *
- * Tables hold values as rv_value_t; columns are encoded anew for each look, in an encoding that the test chooses or that a counter varies. Events of a
- * (type, chunk) are cut into pieces; the last ones are unsorted, like the tail. Everything lives until fake_done.
+ * Tables hold values as rv_value_t; columns are encoded anew for each look, in an encoding that the test chooses or
+ * that a counter varies. Events of a (type, chunk) are cut into pieces; the last ones are unsorted, like the tail.
+ * Everything lives until fake_done.
  */
 #ifndef REVEILLE_TESTS_FAKE_VIEW_H
 #define REVEILLE_TESTS_FAKE_VIEW_H
@@ -93,7 +95,7 @@ static void fake_ints(rvw_view_t *view, rvw_column_t *c, const rv_value_t *value
     for (uint32_t i = 0; i < n; i++) {
         int64_t x = wide_kind ? (int64_t)values[i].wide : values[i].i;
         uint64_t d = (uint64_t)x - (uint64_t)c->min;
-        for (uint64_t a = d; values[i].present && a; ) {
+        for (uint64_t a = d; values[i].present && a;) {
             uint64_t rest = unit % a;
             unit = a;
             a = rest;
@@ -177,8 +179,7 @@ static void fake_column(rvw_view_t *view, rv_type_t type, const rv_value_t *valu
     for (uint32_t i = 0; i < n; i++) {
         any |= values[i].present;
         all &= values[i].present;
-        wide |= type == RV_DECIMAL && values[i].present &&
-                (values[i].wide > INT64_MAX || values[i].wide < INT64_MIN);
+        wide |= type == RV_DECIMAL && values[i].present && (values[i].wide > INT64_MAX || values[i].wide < INT64_MIN);
     }
     if (!all) {
         uint8_t *bits = fake_take(view, n / 8 + 1);
@@ -227,8 +228,13 @@ static bool fake_numbered(rvw_view_t *view, const fake_event_t **e, uint32_t n, 
     char *prefix = fake_take(view, 1);
     prefix[0] = 'e';
     offsets[1] = 1;
-    *c = (rvw_column_t){.type = RV_STRING, .n = n, .encoding = RVW_NUMBERED, .unit = 1, .dict_n = 1,
-                        .offsets = offsets, .bytes = prefix};
+    *c = (rvw_column_t){.type = RV_STRING,
+                        .n = n,
+                        .encoding = RVW_NUMBERED,
+                        .unit = 1,
+                        .dict_n = 1,
+                        .offsets = offsets,
+                        .bytes = prefix};
     fake_codes(view, c, codes, n, most, 1);
     return true;
 }
@@ -256,8 +262,14 @@ static void fake_piece(rvw_view_t *view, const fake_event_t **e, uint32_t n, boo
     uint32_t *ids = fake_take(view, FAKE_COLUMNS * sizeof *ids);
     rvw_column_t *columns = fake_take(view, FAKE_COLUMNS * sizeof *columns);
     qsort(e, n, sizeof *e, sorted ? fake_by_order : fake_by_place);
-    *out = (rvw_events_t){.n = n, .sorted = sorted, .row = row, .min_row = UINT16_MAX, .property_ids = ids,
-                          .properties = columns, .min_time = INT64_MAX, .max_time = INT64_MIN};
+    *out = (rvw_events_t){.n = n,
+                          .sorted = sorted,
+                          .row = row,
+                          .min_row = UINT16_MAX,
+                          .property_ids = ids,
+                          .properties = columns,
+                          .min_time = INT64_MAX,
+                          .max_time = INT64_MIN};
     for (uint32_t i = 0; i < n; i++) {
         row[i] = (uint16_t)(e[i]->row % view->chunk_rows);
         out->min_row = row[i] < out->min_row ? row[i] : out->min_row;
@@ -316,8 +328,8 @@ uint32_t rvw_view_events_max(const rvw_view_t *view, uint32_t type, uint32_t chu
     (void)chunk;
     return view->n_pieces;
 }
-rv_status_t rvw_view_events(const rvw_view_t *view, uint32_t type, uint32_t chunk, rvw_events_t *out,
-                            uint32_t *ret_n, rv_error_t *err) {
+rv_status_t rvw_view_events(const rvw_view_t *view, uint32_t type, uint32_t chunk, rvw_events_t *out, uint32_t *ret_n,
+                            rv_error_t *err) {
     (void)err;
     rvw_view_t *own = (rvw_view_t *)(uintptr_t)view;
     *ret_n = 0;

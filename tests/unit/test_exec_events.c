@@ -187,10 +187,10 @@ static void funnels_take_the_furthest_way(void **state) {
         uint32_t row, type;
         int64_t hours; /* before now */
     } steps[] = {
-        {0, VIEW, 100}, {0, CLICK, 90}, {0, PURCHASE, 80},           /* all three in 20 hours */
-        {1, VIEW, 100}, {1, VIEW, 60},  {1, CLICK, 50}, {1, PURCHASE, 36}, /* only from the later view */
-        {2, VIEW, 50},  {2, CLICK, 50}, {2, PURCHASE, 40},           /* equal times do not follow */
-        {3, CLICK, 30}, {3, VIEW, 20},  {3, PURCHASE, 10},           /* wrong order */
+        {0, VIEW, 100}, {0, CLICK, 90}, {0, PURCHASE, 80},                    /* all three in 20 hours */
+        {1, VIEW, 100}, {1, VIEW, 60},  {1, CLICK, 50},    {1, PURCHASE, 36}, /* only from the later view */
+        {2, VIEW, 50},  {2, CLICK, 50}, {2, PURCHASE, 40},                    /* equal times do not follow */
+        {3, CLICK, 30}, {3, VIEW, 20},  {3, PURCHASE, 10},                    /* wrong order */
     };
     for (uint32_t i = 0; i < sizeof steps / sizeof *steps; i++)
         add(steps[i].row, steps[i].type, NOW - steps[i].hours * 3600000, "e1");

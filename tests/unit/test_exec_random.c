@@ -1,5 +1,5 @@
-/* test_exec_random.c: random events, chunk sizes, pieces and encodings: aggregates against loops over the plain events. The seed is printed when a
- * case fails; REVEILLE_SEED runs one seed. */
+/* test_exec_random.c: random events, chunk sizes, pieces and encodings: aggregates against loops over the plain events.
+ * The seed is printed when a case fails; REVEILLE_SEED runs one seed. */
 #include "exec_case.h"
 
 #include <math.h>
@@ -44,8 +44,13 @@ static void make(uint64_t seed) {
     for (uint32_t i = 0; i < view.n_events; i++) {
         snprintf(ids[i], sizeof ids[i], "%c%u", below(5) ? 'e' : 'x', below(2) ? i : i % 7);
         fake_event_t *e = &events[i];
-        *e = (fake_event_t){.row = below(view.n_rows), .type = 1 + below(3), .channel = channels[below(3)],
-                            .source = below(3) ? "" : "s", .id = ids[i], .order = below(1000), .piece = below(12)};
+        *e = (fake_event_t){.row = below(view.n_rows),
+                            .type = 1 + below(3),
+                            .channel = channels[below(3)],
+                            .source = below(3) ? "" : "s",
+                            .id = ids[i],
+                            .order = below(1000),
+                            .piece = below(12)};
         e->time = NOW + DAY - (int64_t)(below((uint32_t)(20 * DAY / unit + 1)) * (uint64_t)unit);
         if (below(3))
             e->properties[TOPIC] = fake_text(topics[below(5)]);
@@ -210,8 +215,11 @@ static const struct {
     uint32_t id;
     rv_type_t type;
     unsigned scale;
-} properties[] = {{"topic", TOPIC, RV_STRING, 0}, {"value", VALUE, RV_DECIMAL, 2}, {"qty", QTY, RV_INT, 0},
-                  {"rate", RATE, RV_DOUBLE, 0},   {"flag", FLAG, RV_BOOL, 0}};
+} properties[] = {{"topic", TOPIC, RV_STRING, 0},
+                  {"value", VALUE, RV_DECIMAL, 2},
+                  {"qty", QTY, RV_INT, 0},
+                  {"rate", RATE, RV_DOUBLE, 0},
+                  {"flag", FLAG, RV_BOOL, 0}};
 
 typedef struct {
     uint32_t types, where, window, property;
@@ -317,7 +325,7 @@ static void naive(const selection_t *s, uint32_t row, char *out) {
 }
 
 static selection_t random_selection(char *text) {
-    static const char *const ops[] = {"count",  "exists", "first",  "last",   "sum of",     "avg of",
+    static const char *const ops[] = {"count",  "exists", "first",    "last",    "sum of",     "avg of",
                                       "min of", "max of", "first of", "last of", "distinct of"};
     selection_t s = {.types = below(5), .where = below(11), .window = below(5), .property = below(5)};
     strcpy(s.op, ops[below(11)]);
@@ -384,8 +392,7 @@ static uint32_t furthest_from(uint32_t row, const uint32_t *bits, uint32_t n_ste
         if (e->row != row || !(bits[step] >> e->type & 1) || e->time > NOW || e->time <= after ||
             (step && e->time - start > within_ms))
             continue;
-        uint32_t done =
-            1 + furthest_from(row, bits, n_steps, step + 1, step ? start : e->time, e->time, within_ms);
+        uint32_t done = 1 + furthest_from(row, bits, n_steps, step + 1, step ? start : e->time, e->time, within_ms);
         best = done > best ? done : best;
     }
     return best;
@@ -431,8 +438,7 @@ static void random_scores_agree_with_sums(void **state) {
     for (uint64_t seed = 1; seed <= 40; seed++) {
         char wanted[1 << 14] = "", one[64];
         make(seed * 7919);
-        view.n_events = EVENTS;
-        for (uint32_t i = 0; i < EVENTS; i++) /* some far older than any decay */
+        for (uint32_t i = 0; i < view.n_events; i++) /* some far older than any decay */
             events[i].time -= i % 5 ? 0 : (int64_t)below(4000) * DAY;
         drop_doubles();
         static const int64_t instants[] = {NOW, NOW - 3 * DAY, NOW + 5 * DAY};

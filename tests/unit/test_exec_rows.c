@@ -220,6 +220,56 @@ static void rows_come_in_their_order(void **state) {
     assert_string_equal(exec_select("age > 1000000", "contact", NULL, 10, RV_OK), "e");
 }
 
+static void the_ends_of_a_column_decide_no_more_than_they_should(void **state) {
+    (void)state;
+    for (uint32_t i = 0; i < 5; i++) {
+        rows[i].dead = false;
+        rows[i].values[AGE] = an_int(5 + i);
+        rows[i].values[LTV] = a_decimal(100 * (5 + i));
+    }
+    static const struct {
+        const char *test, *in;
+    } cases[] = {
+        {"%s < 5", ""},
+        {"%s < 6", "a"},
+        {"%s < 10", "a;b;c;d;e"},
+        {"%s < 9", "a;b;c;d"},
+        {"%s <= 4", ""},
+        {"%s <= 5", "a"},
+        {"%s <= 9", "a;b;c;d;e"},
+        {"%s <= 8", "a;b;c;d"},
+        {"%s > 9", ""},
+        {"%s > 8", "e"},
+        {"%s > 4", "a;b;c;d;e"},
+        {"%s > 5", "b;c;d;e"},
+        {"%s >= 10", ""},
+        {"%s >= 9", "e"},
+        {"%s >= 5", "a;b;c;d;e"},
+        {"%s >= 6", "b;c;d;e"},
+        {"%s = 4", ""},
+        {"%s = 5", "a"},
+        {"%s = 9", "e"},
+        {"%s = 10", ""},
+        {"%s != 4", "a;b;c;d;e"},
+        {"%s != 5", "b;c;d;e"},
+        {"%s != 9", "a;b;c;d"},
+        {"%s != 5.5", "a;b;c;d;e"},
+        {"5 < %s", "b;c;d;e"},
+        {"5 <= %s", "a;b;c;d;e"},
+        {"9 > %s", "a;b;c;d"},
+        {"9 >= %s", "a;b;c;d;e"},
+        {"%s between 5 and 9", "a;b;c;d;e"},
+        {"%s between 6 and 9", "b;c;d;e"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[64];
+        snprintf(text, sizeof text, cases[i].test, "age");
+        expect_in(text, cases[i].in);
+        snprintf(text, sizeof text, cases[i].test, "ltv");
+        expect_in(text, cases[i].in);
+    }
+}
+
 #define ROW_TEST(name)                                                                                                 \
     {#name, name, begin, end, NULL}, {                                                                                 \
 #name " in chunks of 2", name, begin, end, (void *)1                                                           \
@@ -227,12 +277,19 @@ static void rows_come_in_their_order(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        ROW_TEST(attributes_are_read_as_they_are),   ROW_TEST(a_test_with_a_missing_operand_is_false),
-        ROW_TEST(numbers_compare_exactly_across_kinds), ROW_TEST(arithmetic_is_exact_and_missing_spreads),
-        ROW_TEST(arithmetic_that_overflows_fails_the_request), ROW_TEST(rounding_goes_where_it_should),
-        ROW_TEST(text_is_tested_bytewise),           ROW_TEST(times_and_dates_have_parts),
-        ROW_TEST(buckets_count_the_edges_reached),   ROW_TEST(companies_are_joined_by_row),
-        ROW_TEST(split_depends_on_the_key_only),     ROW_TEST(rows_come_in_their_order),
+        ROW_TEST(attributes_are_read_as_they_are),
+        ROW_TEST(a_test_with_a_missing_operand_is_false),
+        ROW_TEST(numbers_compare_exactly_across_kinds),
+        ROW_TEST(arithmetic_is_exact_and_missing_spreads),
+        ROW_TEST(arithmetic_that_overflows_fails_the_request),
+        ROW_TEST(rounding_goes_where_it_should),
+        ROW_TEST(text_is_tested_bytewise),
+        ROW_TEST(times_and_dates_have_parts),
+        ROW_TEST(buckets_count_the_edges_reached),
+        ROW_TEST(companies_are_joined_by_row),
+        ROW_TEST(the_ends_of_a_column_decide_no_more_than_they_should),
+        ROW_TEST(split_depends_on_the_key_only),
+        ROW_TEST(rows_come_in_their_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,13 +21,25 @@ static int begin(void **state) {
             rows[i].values[AGE] = an_int(i % 5);
         rows[i].values[SIGNED_UP] = i % 4 ? an_int(NOW - (int64_t)i * DAY) : (rv_value_t){0};
         fake_event_t *e = &events[view.n_events++];
-        *e = (fake_event_t){.row = i, .type = CLICK, .time = NOW - (int64_t)i * DAY / 2, .source = "", .id = "e1",
-                            .channel = i % 2 ? "web" : "email", .piece = i, .order = i * 31 % 64};
+        *e = (fake_event_t){.row = i,
+                            .type = CLICK,
+                            .time = NOW - (int64_t)i * DAY / 2,
+                            .source = "",
+                            .id = "e1",
+                            .channel = i % 2 ? "web" : "email",
+                            .piece = i,
+                            .order = i * 31 % 64};
         if (i % 3)
             continue;
         e = &events[view.n_events++];
-        *e = (fake_event_t){.row = i, .type = PURCHASE, .time = NOW - (int64_t)i, .source = "s", .id = "e2",
-                            .channel = NULL, .piece = i + 1, .order = i};
+        *e = (fake_event_t){.row = i,
+                            .type = PURCHASE,
+                            .time = NOW - (int64_t)i,
+                            .source = "s",
+                            .id = "e2",
+                            .channel = NULL,
+                            .piece = i + 1,
+                            .order = i};
         e->properties[VALUE] = a_decimal(i);
         e->properties[RATE] = a_double(0.1 * i);
     }
@@ -155,6 +167,10 @@ static void rows_fall_into_groups(void **state) {
     assert_string_equal(groups_of("exists(purchase)", "last(channel of click), bucket(count(any), 2)",
                                   "count, sum(sum(value of purchase)), avg(avg(rate of purchase))", RV_OK),
                         "email 1 50,7350,14.700000000000001;web 1 50,7500,15;");
+    for (uint32_t i = 0; i < ROWS; i++)
+        if (rows[i].values[AGE].present)
+            rows[i].values[AGE].i = (rows[i].values[AGE].i - 2) * 1000; /* -1000, 0, 1000, 2000 */
+    assert_string_equal(groups_of("", "age", "count", RV_OK), "-1000 60;0 60;1000 60;2000 60;- 60;");
     assert_string_equal(groups_of("exists(purchase where value > 999)", "country", "count", RV_OK), "");
 }
 
@@ -257,6 +273,34 @@ static void starts_before_1970_are_floored(void **state) {
     assert_int_equal(n, 2);
     assert_int_equal(first, -1);
     assert_int_equal(contacts[0] + contacts[1], 2);
+}
+
+/* Whole periods whose quotient by doubles comes out one too small. */
+static void a_contact_comes_back_with_the_start_of_a_period(void **state) {
+    (void)state;
+    uint64_t sizes[16], contacts[16 * 20], total[20] = {0}, want[20] = {0};
+    int64_t first;
+    size_t n;
+    for (uint32_t i = 0; i < ROWS; i++) {
+        rows[i].values[SIGNED_UP] = an_int(NOW - (int64_t)i * DAY / 2 - i % 20 * 23 * DAY);
+        want[i % 20] += i % 3 != 2;
+    }
+    retention(23, 20, "click", sizes, contacts, &first, &n);
+    for (size_t i = 0; i < n * 20; i++)
+        total[i % 20] += contacts[i];
+    assert_memory_equal(total, want, sizeof want);
+}
+
+/* A filter that leaves one row of a chunk: its events are looked for among all others. */
+static void one_contact_alone_has_its_events(void **state) {
+    (void)state;
+    view.n_pieces = view.sorted = 1;
+    for (uint32_t i = 0; i < ROWS; i++) {
+        char filter[64], wanted[64];
+        snprintf(filter, sizeof filter, "contact = '%.8s' and exists(any)", keys[i]);
+        snprintf(wanted, sizeof wanted, "1,%s", i % 2 ? "web" : "email");
+        assert_string_equal(exec_select(filter, "count(click), last(channel of click)", NULL, 0, RV_OK), wanted);
+    }
 }
 
 static void a_limit_keeps_the_first_in_order(void **state) {
@@ -399,6 +443,8 @@ int main(void) {
         SINK_TEST(an_overlap_counts_pairs),
         SINK_TEST(cohorts_come_back_by_period),
         SINK_TEST(starts_before_1970_are_floored),
+        SINK_TEST(a_contact_comes_back_with_the_start_of_a_period),
+        SINK_TEST(one_contact_alone_has_its_events),
         SINK_TEST(a_limit_keeps_the_first_in_order),
         SINK_TEST(a_stopped_job_is_cancelled),
         SINK_TEST(a_query_that_makes_no_sense_is_refused),

@@ -221,6 +221,11 @@ static void segments_are_inlined_with_their_instant(void **state) {
     (void)state;
     filter("segment('vip')", "(GE (SUM event.value purchase > T-365d <= T) 300)");
     filter("segment('everyone') and segment('germans')", "(AND (TRUTH true) (EQ country 'DE'))");
+    filter(
+        "segment('asleep') at 10 days from now or segment('asleep') at 20 days from now",
+        "(OR (AND (NOT (EXISTS email_click|page_view|search|purchase > T-170d <= T)) (OR (NOT (IS_SET signed_up_at)) "
+        "(LE signed_up_at T+10d))) (AND (NOT (EXISTS email_click|page_view|search|purchase > T-160d <= T)) (OR (NOT "
+        "(IS_SET signed_up_at)) (LE signed_up_at T+20d))))");
     filter("segment('asleep') at 10 days ago", "(AND (NOT (EXISTS email_click|page_view|search|purchase > T-190d <= "
                                                "T-10d)) (OR (NOT (IS_SET signed_up_at)) (LE "
                                                "signed_up_at T-10d)))");

@@ -403,8 +403,8 @@ static void attributes_that_are_read_are_named(void **state) {
     assert_string_equal(names[2], "country");
 }
 
-static bool before_kept(const char *text) {
-    rv_catalog_t *own = rvt_expr_catalog_with("", RVT_NOW - 100 * 86400000ll);
+static bool before_kept_since(int64_t since, const char *text) {
+    rv_catalog_t *own = rvt_expr_catalog_with("", since);
     rv_builder_t *kept = NULL;
     uint32_t filter;
     assert_int_equal(rv_builder_new(own, RVT_NOW, NULL, &kept, &err), RV_OK);
@@ -415,8 +415,16 @@ static bool before_kept(const char *text) {
     return result;
 }
 
+static bool before_kept(const char *text) {
+    return before_kept_since(RVT_NOW - 100 * 86400000ll, text);
+}
+
 static void windows_before_complete_history_are_noticed(void **state) {
     (void)state;
+    /* the first instant that counts is a millisecond after the start of `within`, and the start of `from` */
+    assert_false(before_kept_since(RVT_NOW - 86400000ll + 1, "exists(nps within 1 day)"));
+    assert_true(before_kept_since(RVT_NOW - 86400000ll + 2, "exists(nps within 1 day)"));
+    assert_true(before_kept_since(RVT_NOW - 86400000ll + 1, "exists(nps from 1 day ago)"));
     assert_true(before_kept("exists(nps)"));
     assert_false(before_kept("exists(nps within 100 days)"));
     assert_true(before_kept("exists(nps within 101 days)"));

@@ -26,6 +26,10 @@ static void life_goes_on_between_a_frozen_and_an_active_tail(void **state) {
             if (k % 7 == 0) {
                 failed += !world_try_flush(world);
                 world_check(world);
+                if (!held && world_random(world, 2)) { /* with what has been flushed of it and what has not */
+                    world_reopen(world, false);
+                    world_check(world);
+                }
             }
             if (k % 20 == 0 && held) {
                 world_check_held(world, held);

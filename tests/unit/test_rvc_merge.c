@@ -172,6 +172,24 @@ static void a_source_can_be_dropped_before_it_gave_anything(void **state) {
     rvc_merge_destroy(&merge);
 }
 
+static void what_comes_after_a_discard_is_used_up(void **state) {
+    (void)state;
+    rvc_plan_t plan = select_plan(0);
+    rvc_merge_t *merge = NULL;
+    rvc_merge_new(&plan, 2, &merge, NULL);
+    push(merge, 0, "bd");
+    rvc_merge_discard(merge);
+    push(merge, 0, "eg");
+    push(merge, 1, "ac");
+    assert_int_equal(rvc_merge_used(merge, 0), 2);
+    assert_int_equal(rvc_merge_used(merge, 1), 1);
+    assert_int_equal(rvc_merge_state(merge), RVC_MERGE_WAIT);
+    rvc_merge_end(merge, 0);
+    rvc_merge_end(merge, 1);
+    assert_int_equal(rvc_merge_state(merge), RVC_MERGE_END);
+    rvc_merge_destroy(&merge);
+}
+
 static void what_workers_send_wrongly_is_refused(void **state) {
     (void)state;
     rvc_plan_t plan = select_plan(0);
@@ -180,6 +198,11 @@ static void what_workers_send_wrongly_is_refused(void **state) {
     rvc_merge_new(&plan, 1, &merge, NULL);
     push(merge, 0, "ba");
     assert_int_equal(rvc_merge_advance(merge, &err), RV_INTERNAL); /* not sorted */
+    rvc_merge_destroy(&merge);
+    rvc_merge_new(&plan, 1, &merge, NULL);
+    push(merge, 0, "c");
+    push(merge, 0, "b");
+    assert_int_equal(rvc_merge_advance(merge, &err), RV_INTERNAL); /* nor from page to page */
     rvc_page_t *page = rows_page("cd");
     plan.n_outputs = 1; /* one field was asked for, two came */
     assert_int_equal(rvc_merge_push(merge, 0, &page, &err), RV_INTERNAL);
@@ -223,6 +246,27 @@ static void pages_of_a_select_respect_rows_and_limit(void **state) {
         rvc_answer_destroy(&answer);
         rvc_merge_destroy(&merge);
     }
+}
+
+static void a_limit_counts_the_rows_of_all_pages(void **state) {
+    (void)state;
+    rvc_plan_t plan = select_plan(RV_PAGE_ROWS + 5);
+    rvc_merge_t *merge = NULL;
+    rvc_answer_t *answer = NULL;
+    size_t rows = 0;
+    rvc_merge_new(&plan, 1, &merge, NULL);
+    assert_int_equal(rvc_answer_new(&plan, &answer, NULL), RV_OK);
+    for (size_t n = 0; n < RV_PAGE_ROWS + 20; n += 20)
+        push(merge, 0, "aaaaaaaaaaaaaaaaaaaa");
+    rvc_merge_end(merge, 0);
+    for (rvc_answer_state_t filled = RVC_ANSWER_FULL; filled != RVC_ANSWER_END;) {
+        assert_int_equal(rvc_answer_fill(answer, merge, &filled, NULL), RV_OK);
+        rows += ((const Reveille__V1__SelectResponse *)rvc_answer_message(answer, NULL))->rows;
+        rvc_answer_reset(answer);
+    }
+    assert_int_equal(rows, RV_PAGE_ROWS + 5);
+    rvc_answer_destroy(&answer);
+    rvc_merge_destroy(&merge);
 }
 
 /* A page of groups by one INT: keys[i] with count counts[i]. */
@@ -333,6 +377,25 @@ static void without_groups_there_is_one_row_even_over_nobody(void **state) {
     }
 }
 
+static void bytes_behind_a_state_are_refused(void **state) {
+    (void)state;
+    rvc_plan_t plan = groups_plan(RVC_PLAN_AGGREGATE, 1);
+    rvc_merge_t *merge = NULL;
+    rvc_answer_t *answer = NULL;
+    rvc_answer_state_t filled;
+    rv_error_t err;
+    rvc_merge_new(&plan, 1, &merge, NULL);
+    rvc_answer_new(&plan, &answer, NULL);
+    rvc_page_t *page = groups_page((const int64_t[]){1}, (const uint64_t[]){10}, 1, true);
+    assert_int_equal(rvc_merge_push(merge, 0, &page, NULL), RV_OK);
+    rvc_merge_end(merge, 0);
+    plan.n_measures = 0; /* a state came, and none was asked for */
+    plan.n_outputs = 1;
+    assert_int_equal(rvc_answer_fill(answer, merge, &filled, &err), RV_INTERNAL);
+    rvc_answer_destroy(&answer);
+    rvc_merge_destroy(&merge);
+}
+
 static void a_funnel_counts_who_reached_at_least_each_step(void **state) {
     (void)state;
     const char *names[] = {"A", "B", "C"};
@@ -432,10 +495,13 @@ int main(void) {
         cmocka_unit_test(streams_are_merged_as_far_as_all_have_spoken),
         cmocka_unit_test(any_cut_gives_the_same_order),
         cmocka_unit_test(a_source_can_be_dropped_before_it_gave_anything),
+        cmocka_unit_test(what_comes_after_a_discard_is_used_up),
         cmocka_unit_test(what_workers_send_wrongly_is_refused),
         cmocka_unit_test(pages_of_a_select_respect_rows_and_limit),
+        cmocka_unit_test(a_limit_counts_the_rows_of_all_pages),
         cmocka_unit_test(groups_of_all_workers_are_combined_and_missing_comes_last),
         cmocka_unit_test(without_groups_there_is_one_row_even_over_nobody),
+        cmocka_unit_test(bytes_behind_a_state_are_refused),
         cmocka_unit_test(a_funnel_counts_who_reached_at_least_each_step),
         cmocka_unit_test(retention_adds_cohorts_of_all_workers),
         cmocka_unit_test(an_overlap_is_a_sum_of_matrices),

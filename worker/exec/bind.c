@@ -1,8 +1,10 @@
-/* bind.c: before an expression is evaluated over a chunk's rows or a piece's events, says for each of its nodes where its values come from.
+/* bind.c: before an expression is evaluated over a chunk's rows or a piece's events, says for each of its nodes where
+ * its values come from.
  *
- * Much is decided here once instead of for every element: a property that the piece lacks is missing everywhere; the type of a piece is a constant,
- * and so is what follows from it; a comparison that the column's bounds decide; a test that reads one dictionary column only becomes
- * a table by code. None of this is done where a node can fail: it would save a failure. Failure: those of the view and of memory.
+ * Much is decided here once instead of for every element: a property that the piece lacks is missing everywhere; the
+ * type of a piece is a constant, and so is what follows from it; a comparison that the column's bounds decide; a test
+ * that reads one dictionary column only becomes a table by code. None of this is done where a node can fail: it would
+ * save a failure. Failure: those of the view and of memory.
  */
 #include <string.h>
 
@@ -95,11 +97,12 @@ static rv_status_t company_columns(rvw_chunk_t *t, uint32_t attribute, rvw_colum
     return RV_OK;
 }
 
-static rv_status_t company_leaf(rvw_chunk_t *t, uint32_t node, uint32_t reference, uint32_t attribute, rv_error_t *err) {
+static rv_status_t company_leaf(rvw_chunk_t *t, uint32_t node, uint32_t reference, uint32_t attribute,
+                                rv_error_t *err) {
     RVW_TRY(attribute_column(t, reference, &t->company_row, err));
     RVW_TRY(company_columns(t, attribute, &t->companies[node], err));
-    t->scratch->bind[node] = (rvw_bind_t){.from = RVW_FROM_COMPANY, .column = t->company_row,
-                                          .company = t->companies[node], .leaf = RVW_MANY};
+    t->scratch->bind[node] = (rvw_bind_t){
+        .from = RVW_FROM_COMPANY, .column = t->company_row, .company = t->companies[node], .leaf = RVW_MANY};
     return RV_OK;
 }
 
@@ -223,8 +226,7 @@ static rv_status_t bind_node(rvw_chunk_t *t, const rvw_expr_t *expr, uint32_t no
         return event_leaf(t, node, events, type);
     if (n->op == RVW_OP(SPLIT)) {
         RVW_TRY(attribute_column(t, 0, &t->columns[node], err));
-        t->scratch->bind[node] =
-            (rvw_bind_t){.from = RVW_FROM_SPLIT, .column = t->columns[node], .leaf = RVW_MANY};
+        t->scratch->bind[node] = (rvw_bind_t){.from = RVW_FROM_SPLIT, .column = t->columns[node], .leaf = RVW_MANY};
         return RV_OK;
     }
     if (n->op == RVW_OP(KEY) || n->op == RVW_OP(ATTRIBUTE) || n->op == RVW_OP(COMPANY_ATTRIBUTE))

@@ -1,7 +1,8 @@
 /* chunk.c: one task: from the rows of a chunk that are alive to what the sink has taken.
  *
- * Order: population; what can fail, for all of it; the filter's conjuncts, cheapest first, until no row is left; the sink. Everything is in the
- * thread's scratch and forgotten afterwards, but what the sink keeps in the partial. Failure: the task's error is the query's.
+ * Order: population; what can fail, for all of it; the filter's conjuncts, cheapest first, until no row is left; the
+ * sink. Everything is in the thread's scratch and forgotten afterwards, but what the sink keeps in the partial.
+ * Failure: the task's error is the query's.
  */
 #include <string.h>
 

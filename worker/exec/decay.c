@@ -1,9 +1,10 @@
 /* decay.c: see decay.h.
  *
- * The definition is evaluated in long double, 64 bits of mantissa: age = q half-lives and a rest, 2^-q is exact. The kernel multiplies integers: table
- * entries of 64 bits and the weight give the result with `guard` more bits and an error of a few units of the last; where these bits are too near
- * to one half the definition decides. So both always agree, whatever the unit and the split of the tables. For a run of events the weight is multiplied
- * into the table of the high part first, so that an event takes two multiplications. Failure: only of memory.
+ * The definition is evaluated in long double, 64 bits of mantissa: age = q half-lives and a rest, 2^-q is exact. The
+ * kernel multiplies integers: table entries of 64 bits and the weight give the result with `guard` more bits and an
+ * error of a few units of the last; where these bits are too near to one half the definition decides. So both always
+ * agree, whatever the unit and the split of the tables. For a run of events the weight is multiplied into the table of
+ * the high part first, so that an event takes two multiplications. Failure: only of memory.
  */
 #include "decay.h"
 
@@ -13,11 +14,12 @@
 #define MIN_GUARD 5u
 #define USUAL_GUARD 24u /* for points below 64: the loop then has constants where it needs registers most */
 #define USUAL_BITS 10u
-/* The product is off by fewer units of its last bit: table entries by 5, each product rounds down by 1, the weight by 2, and what is below the
- * weight's 62 bits counts a quarter. */
+/* The product is off by fewer units of its last bit: table entries by 5, each product rounds down by 1, the weight by
+ * 2, and what is below the weight's 62 bits counts a quarter. */
 #define ERROR 16u
 
-/* Half-lives after which nothing is left of points that the tables take (below 2^25): 2^(25 + 32 - 64) is below one half. */
+/* Half-lives after which nothing is left of points that the tables take (below 2^25): 2^(25 + 32 - 64) is below one
+ * half. */
 #define HALF_LIVES 64u
 
 static const uint64_t UNITS[RVW_DECAY_UNITS] = {1, 1000, 60000, 86400000};
@@ -105,8 +107,14 @@ rvw_decay_t *rvw_decay_new(uint64_t half_life, uint64_t unit) {
     fill(half_life, unit << (2 * bits), high, n_high);
     fill(half_life, unit << bits, mid, n);
     fill(half_life, unit, low, n);
-    *d = (rvw_decay_t){.half_life = half_life, .unit = unit, .cut = cut, .bits = bits, .n_high = n_high,
-                       .high = high, .mid = mid, .low = low};
+    *d = (rvw_decay_t){.half_life = half_life,
+                       .unit = unit,
+                       .cut = cut,
+                       .bits = bits,
+                       .n_high = n_high,
+                       .high = high,
+                       .mid = mid,
+                       .low = low};
     return d;
 }
 
@@ -175,8 +183,14 @@ void rvw_decay_codes(const rvw_decay_t *d, const rvw_weight_t *w, uint64_t since
                      const uint32_t *codes, const uint16_t *row, uint32_t n, int64_t *sum, uint64_t *room) {
     uint64_t oldest = d->cut * d->unit, weight = w->weight;
     uint64_t first = since > oldest ? (since - oldest + unit - 1) / unit : 0; /* older ones come to nothing */
-    loop_t loop = {.d = d, .w = w, .weighted = room, .from = since / d->unit, .factor = unit / d->unit,
-                   .rest = since % d->unit, .first = (uint32_t)first, .span = last - (uint32_t)first};
+    loop_t loop = {.d = d,
+                   .w = w,
+                   .weighted = room,
+                   .from = since / d->unit,
+                   .factor = unit / d->unit,
+                   .rest = since % d->unit,
+                   .first = (uint32_t)first,
+                   .span = last - (uint32_t)first};
     if (first > last)
         return;
     if (loop.rest)

@@ -10,7 +10,8 @@
 
 #define RVW_DECAY_AGE_BITS 43u /* the tables take ages below 2^43 ms, 278 years */
 
-/* Tables for one half-life and ages that are multiples of a unit: 2^(-age / half-life) is the product of three entries, in units of 2^-64. */
+/* Tables for one half-life and ages that are multiples of a unit: 2^(-age / half-life) is the product of three entries,
+ * in units of 2^-64. */
 typedef struct {
     uint64_t half_life, unit; /* ms */
     uint64_t cut;             /* units: from here on the decay is 0, or, for very long half-lives, the tables end */
@@ -41,11 +42,11 @@ bool rvw_decay_exact(uint64_t half_life, double points, uint64_t age, int64_t *r
 /* The same by tables of unit 1; weight->slow is false, age below 2^43. */
 int64_t rvw_decay_table(const rvw_decay_t *decay, const rvw_weight_t *weight, uint64_t age);
 
-/* sum[row[i]] += the decayed points of an event of age since - codes[i] * unit, for those of n events whose code is at most `last`: none of
- * these is younger than 0, all are below 2^43. The decay's unit divides `unit`. `room` holds RVW_DECAY_ROOM numbers. */
+/* sum[row[i]] += the decayed points of an event of age since - codes[i] * unit, for those of n events whose code is at
+ * most `last`: none of these is younger than 0, all are below 2^43. The decay's unit divides `unit`. `room` holds
+ * RVW_DECAY_ROOM numbers. */
 #define RVW_DECAY_ROOM 4096u
-void rvw_decay_codes(const rvw_decay_t *decay, const rvw_weight_t *weight, uint64_t since, uint64_t unit,
-                     uint32_t last, const uint32_t *codes, const uint16_t *row, uint32_t n, int64_t *sum,
-                     uint64_t *room);
+void rvw_decay_codes(const rvw_decay_t *decay, const rvw_weight_t *weight, uint64_t since, uint64_t unit, uint32_t last,
+                     const uint32_t *codes, const uint16_t *row, uint32_t n, int64_t *sum, uint64_t *room);
 
 #endif

@@ -1,12 +1,12 @@
 /* eval.c: applies operations to vectors: dispatch, logic, and what takes any type.
  *
- * Conditions are bytes 0 or 1 and never missing. When all arguments are constant one element is computed and written out. What can
- * fail fails only for elements that are present. Failure: INVALID_ARGUMENT/OVERFLOW of arithmetic; no memory.
+ * Conditions are bytes 0 or 1 and never missing. When all arguments are constant one element is computed and written
+ * out. What can fail fails only for elements that are present. Failure: INVALID_ARGUMENT/OVERFLOW of arithmetic; no
+ * memory.
  */
 #include "eval.h"
 
 #include <string.h>
-
 
 const uint8_t *rvw_both_present(const rvw_operation_t *c) {
     const uint8_t *p = c->a->present, *q = c->b->present;
@@ -199,8 +199,14 @@ rv_status_t rvw_apply(const rvw_job_t *job, rvw_scratch_t *scratch, uint32_t num
     for (uint32_t k = 0; k < node->n_args && constant; k++)
         constant = scratch->vec[node->args[k]].constant;
     *out = (rvw_vec_t){.kind = node->kind, .data = scratch->data[number]};
-    rvw_operation_t c = {.job = job, .node = node, .scratch = scratch, .n = constant && n ? 1 : n, .out = out,
-                    .data = scratch->data[number], .present = scratch->present[number], .err = err};
+    rvw_operation_t c = {.job = job,
+                         .node = node,
+                         .scratch = scratch,
+                         .n = constant && n ? 1 : n,
+                         .out = out,
+                         .data = scratch->data[number],
+                         .present = scratch->present[number],
+                         .err = err};
     if (node->n_args > 0) {
         c.a = &scratch->vec[node->args[0]];
         c.an = &job->nodes[node->args[0]];

@@ -1,4 +1,5 @@
-/* eval.h: one operation applied to vectors. Private to exec/. Inputs hold n elements; the output is c->out with its buffers. */
+/* eval.h: one operation applied to vectors. Private to exec/. Inputs hold n elements; the output is c->out with its
+ * buffers. */
 #ifndef REVEILLE_WORKER_EVAL_H
 #define REVEILLE_WORKER_EVAL_H
 
@@ -18,11 +19,11 @@ typedef struct {
     rv_error_t *err;
 } rvw_operation_t;
 
-rv_status_t rvw_eval_compare(const rvw_operation_t *c); /* EQ to GE */
-rv_status_t rvw_eval_in(const rvw_operation_t *c);      /* IN */
-rv_status_t rvw_eval_bucket(const rvw_operation_t *c);  /* BUCKET */
-rv_status_t rvw_eval_text(const rvw_operation_t *c);    /* CONTAINS to LIKE, LOWER, UPPER, LENGTH */
-rv_status_t rvw_eval_arith(const rvw_operation_t *c);   /* ADD to TO_DECIMAL, ABS, ROUND, FLOOR */
+rv_status_t rvw_eval_compare(const rvw_operation_t *c);  /* EQ to GE */
+rv_status_t rvw_eval_in(const rvw_operation_t *c);       /* IN */
+rv_status_t rvw_eval_bucket(const rvw_operation_t *c);   /* BUCKET */
+rv_status_t rvw_eval_text(const rvw_operation_t *c);     /* CONTAINS to LIKE, LOWER, UPPER, LENGTH */
+rv_status_t rvw_eval_arith(const rvw_operation_t *c);    /* ADD to TO_DECIMAL, ABS, ROUND, FLOOR */
 rv_status_t rvw_eval_calendar(const rvw_operation_t *c); /* DAY to DAY_OF_MONTH */
 
 /* Element i is present. */

@@ -1,7 +1,7 @@
 /* eval_arith.c: arithmetic. INT, TIME, DATE and DURATION in 64 bits, DECIMAL in 128, both checked; DOUBLE rounded once.
  *
- * A result that is not a number (infinity minus infinity) is missing, so that every value has a place in an order. Only elements that are
- * present can fail. Failure: INVALID_ARGUMENT/OVERFLOW.
+ * A result that is not a number (infinity minus infinity) is missing, so that every value has a place in an order. Only
+ * elements that are present can fail. Failure: INVALID_ARGUMENT/OVERFLOW.
  */
 #include "eval.h"
 
@@ -45,8 +45,7 @@ static rv_status_t wides_of(const rvw_operation_t *c, const rvw_vec_t *v, const 
                             rv_i128_t *out) {
     unsigned own = scale_of(node);
     for (uint32_t i = 0; i < c->n; i++)
-        out[i] = v->kind == RVW_KIND_WIDE ? ((const rv_i128_t *)v->data)[i]
-                                          : (rv_i128_t)((const int64_t *)v->data)[i];
+        out[i] = v->kind == RVW_KIND_WIDE ? ((const rv_i128_t *)v->data)[i] : (rv_i128_t)((const int64_t *)v->data)[i];
     if (own >= scale)
         return RV_OK;
     rv_i128_t factor = rv_pow10(scale - own);
@@ -131,9 +130,9 @@ static rv_status_t wide_two(const rvw_operation_t *c) {
     const uint8_t *present = rvw_both_present(c);
     c->out->present = present;
     for (uint32_t i = 0; i < c->n; i++) {
-        bool over = mul                            ? __builtin_mul_overflow(x[i], y[i], &x[i])
+        bool over = mul                          ? __builtin_mul_overflow(x[i], y[i], &x[i])
                     : c->node->op == RVW_OP(ADD) ? __builtin_add_overflow(x[i], y[i], &x[i])
-                                                   : __builtin_sub_overflow(x[i], y[i], &x[i]);
+                                                 : __builtin_sub_overflow(x[i], y[i], &x[i]);
         if (over && (!present || present[i]))
             return rvw_overflow(c->err, 128);
     }

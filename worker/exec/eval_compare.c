@@ -1,6 +1,7 @@
 /* eval_compare.c: comparisons, IN and BUCKET. All are false (BUCKET: missing) where an argument is missing.
  *
- * A comparison with a constant is a range (plan_values.c); two columns of like kind compare as they lie; all else compares as exact numbers.
+ * A comparison with a constant is a range (plan_values.c); two columns of like kind compare as they lie; all else
+ * compares as exact numbers.
  */
 #include "eval.h"
 
@@ -85,8 +86,7 @@ static void compare_strings(const rvw_operation_t *c) {
     bool equality = c->node->op == RVW_OP(EQ) || c->node->op == RVW_OP(NE);
     uint8_t flip = c->node->op == RVW_OP(NE);
     for (uint32_t i = 0; i < c->n; i++)
-        out[i] = equality ? (uint8_t)rv_str_equal(x[i], y[i]) ^ flip
-                          : holds(c->node->op, rv_str_compare(x[i], y[i]));
+        out[i] = equality ? (uint8_t)rv_str_equal(x[i], y[i]) ^ flip : holds(c->node->op, rv_str_compare(x[i], y[i]));
 }
 
 static void compare_numbers(const rvw_operation_t *c, const uint8_t *present) {
@@ -138,7 +138,7 @@ bool rvw_list_has(const rvw_constants_t *list, rv_str_t s) {
 
 /* How many of the sorted list are <= x: the array is strictly named by its type. */
 #define AT_MOST(name, type, array)                                                                                     \
-    static size_t name(const rvw_constants_t *list, type x) {                                                               \
+    static size_t name(const rvw_constants_t *list, type x) {                                                          \
         size_t lo = 0, hi = list->n;                                                                                   \
         while (lo < hi) {                                                                                              \
             size_t mid = lo + (hi - lo) / 2;                                                                           \
@@ -234,9 +234,9 @@ rv_status_t rvw_eval_bucket(const rvw_operation_t *c) {
         out[i] = 0;
         if (!rvw_has(c->a, i))
             continue;
-        out[i] = (int64_t)(c->a->kind == RVW_KIND_STRING
-                               ? strings_at_most(&c->node->list, ((const rv_str_t *)c->a->data)[i])
-                               : at_most(c, i, &equal));
+        out[i] =
+            (int64_t)(c->a->kind == RVW_KIND_STRING ? strings_at_most(&c->node->list, ((const rv_str_t *)c->a->data)[i])
+                                                    : at_most(c, i, &equal));
     }
     return RV_OK;
 }

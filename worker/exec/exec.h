@@ -1,8 +1,9 @@
 /* exec.h: runs a compiled query over chunks of views.
  *
- * A job is one query on this worker: the checked program and its sink. Work is done in tasks (view, chunk); any thread may run any task with
- * a scratch of its own; each thread folds into its own partial; partials are merged at the end. Combining does not depend on order. Between
- * chunks the job looks at its stop flag. Memory of a job is bounded by RV_MAX_QUERY_MEMORY: RESOURCE_EXHAUSTED/QUOTA.
+ * A job is one query on this worker: the checked program and its sink. Work is done in tasks (view, chunk); any thread
+ * may run any task with a scratch of its own; each thread folds into its own partial; partials are merged at the end.
+ * Combining does not depend on order. Between chunks the job looks at its stop flag. Memory of a job is bounded by
+ * RV_MAX_QUERY_MEMORY: RESOURCE_EXHAUSTED/QUOTA.
  */
 #ifndef REVEILLE_WORKER_EXEC_H
 #define REVEILLE_WORKER_EXEC_H
@@ -16,7 +17,8 @@ typedef struct rvw_job rvw_job_t;         /* immutable after new, but for the st
 typedef struct rvw_scratch rvw_scratch_t; /* a thread's work space, reused between tasks and jobs */
 typedef struct rvw_partial rvw_partial_t; /* what a thread has gathered for one job */
 
-/* Checks the request (rv_program_check and the sink's numbers and types) and prepares it. Borrows request and catalog. */
+/* Checks the request (rv_program_check and the sink's numbers and types) and prepares it. Borrows request and catalog.
+ */
 rv_status_t rvw_job_new(const Reveille__V1__QueryRequest *request, const rv_catalog_t *catalog, rvw_job_t **ret,
                         rv_error_t *err);
 void rvw_job_destroy(rvw_job_t **job);
@@ -35,14 +37,15 @@ rv_status_t rvw_job_chunk(const rvw_job_t *job, const rvw_view_t *view, uint32_t
 /* Adds `from` to `into`; `from` is then empty. */
 rv_status_t rvw_partial_merge(const rvw_job_t *job, rvw_partial_t *into, rvw_partial_t *from, rv_error_t *err);
 
-/* Reads the finished partial as messages: sorts rows or groups, cuts to the limit. Then next() gives message after message, each body below
- * RV_MAX_BODY with at most RV_PAGE_ROWS rows, without `partitions`; *ret_last is true with the last one (there is always at least one).
- * The message lives in the arena, which the caller resets between calls. */
+/* Reads the finished partial as messages: sorts rows or groups, cuts to the limit. Then next() gives message after
+ * message, each body below RV_MAX_BODY with at most RV_PAGE_ROWS rows, without `partitions`; *ret_last is true with the
+ * last one (there is always at least one). The message lives in the arena, which the caller resets between calls. */
 rv_status_t rvw_partial_seal(const rvw_job_t *job, rvw_partial_t *partial, rv_error_t *err);
 rv_status_t rvw_partial_next(const rvw_job_t *job, rvw_partial_t *partial, rv_arena_t *arena,
                              Reveille__V1__QueryResponse **ret, bool *ret_last, rv_error_t *err);
 
-/* Point reads for Fetch and History (messages in the arena). History pages: *cursor starts at 0 and is moved on; *ret_last at the end. */
+/* Point reads for Fetch and History (messages in the arena). History pages: *cursor starts at 0 and is moved on;
+ * *ret_last at the end. */
 rv_status_t rvw_fetch(const rvw_view_t *view, const rv_catalog_t *catalog, const Reveille__V1__FetchRequest *request,
                       rv_arena_t *arena, Reveille__V1__FetchResponse **ret, rv_error_t *err);
 rv_status_t rvw_history(const rvw_view_t *view, const rv_catalog_t *catalog,

@@ -1,7 +1,8 @@
 /* fetch.c: point reads: one contact or company with its attributes, one contact's events.
  *
- * A history is gathered and sorted anew for every page, since nothing is kept between calls; the cursor counts the events sent. Events come in the order
- * (time, source, id, number of the type). Failure: NOT_FOUND, those of the view, no memory in the arena.
+ * A history is gathered and sorted anew for every page, since nothing is kept between calls; the cursor counts the
+ * events sent. Events come in the order (time, source, id, number of the type). Failure: NOT_FOUND, those of the view,
+ * no memory in the arena.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -218,8 +219,7 @@ static rv_status_t event_value(const event_t *e, const rv_attribute_t *as, rv_ar
 }
 
 static rv_status_t add_column(Reveille__V1__HistoryResponse *response, const char *name, uint32_t id, rv_type_t type,
-                              unsigned scale, const rv_value_t *values, size_t n, rv_arena_t *arena,
-                              rv_error_t *err) {
+                              unsigned scale, const rv_value_t *values, size_t n, rv_arena_t *arena, rv_error_t *err) {
     Reveille__V1__Column *column = rvw_message_column(arena, id, type, scale, values, n, err);
     if (!column)
         return RV_RESOURCE_EXHAUSTED;
@@ -287,8 +287,8 @@ static rv_status_t history_page(const rv_catalog_t *catalog, const history_t *h,
             any |= values[i].present;
         }
         if (any)
-            RVW_TRY(add_column(response, properties[k].name, properties[k].id, properties[k].type,
-                               properties[k].scale, values, n, arena, err));
+            RVW_TRY(add_column(response, properties[k].name, properties[k].id, properties[k].type, properties[k].scale,
+                               values, n, arena, err));
     }
     *ret_n = n;
     return RV_OK;

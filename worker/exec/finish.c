@@ -1,7 +1,7 @@
 /* finish.c: states of a selection become arrays by row.
  *
- * A missing window makes count, sum and distinct missing; no event makes everything else missing but exists. A sum that leaves its range
- * fails the request for rows of the population only. Failure: OVERFLOW, QUOTA.
+ * A missing window makes count, sum and distinct missing; no event makes everything else missing but exists. A sum that
+ * leaves its range fails the request for rows of the population only. Failure: OVERFLOW, QUOTA.
  */
 #include <string.h>
 
@@ -70,8 +70,7 @@ static rv_status_t finish_avg(rvw_select_t *s, rvw_gathered_t *state, rv_error_t
 }
 
 static rvw_array_kind_t array_kind(rvw_lane_t kind) {
-    static const rvw_array_kind_t kinds[] = {RVW_ARRAY_U8, RVW_ARRAY_I64, RVW_ARRAY_I128, RVW_ARRAY_F64,
-                                             RVW_ARRAY_STR};
+    static const rvw_array_kind_t kinds[] = {RVW_ARRAY_U8, RVW_ARRAY_I64, RVW_ARRAY_I128, RVW_ARRAY_F64, RVW_ARRAY_STR};
     return kinds[kind];
 }
 

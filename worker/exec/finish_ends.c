@@ -1,7 +1,7 @@
 /* finish_ends.c: values of the first and last event of each row.
  *
- * Rows point to their event (piece, number). They are brought together by piece, so that each piece is bound once and its events are
- * evaluated in batches. Failure: as evaluation.
+ * Rows point to their event (piece, number). They are brought together by piece, so that each piece is bound once and
+ * its events are evaluated in batches. Failure: as evaluation.
  */
 #include <string.h>
 
@@ -73,8 +73,7 @@ static rv_status_t finish_piece(rvw_select_t *s, const ends_t *e, uint32_t p, rv
 
 static rv_status_t finish_end(rvw_select_t *s, const rvw_gather_t *gather, bool latest, const ends_t *listed,
                               rv_error_t *err) {
-    static const rvw_array_kind_t kinds[] = {RVW_ARRAY_U8, RVW_ARRAY_I64, RVW_ARRAY_I128, RVW_ARRAY_F64,
-                                             RVW_ARRAY_STR};
+    static const rvw_array_kind_t kinds[] = {RVW_ARRAY_U8, RVW_ARRAY_I64, RVW_ARRAY_I128, RVW_ARRAY_F64, RVW_ARRAY_STR};
     ends_t e = *listed;
     e.node = latest ? gather->last : gather->first;
     e.gather = gather;

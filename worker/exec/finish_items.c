@@ -1,7 +1,7 @@
 /* finish_items.c: DISTINCT and sums of doubles, from the items that were kept.
  *
- * Items are brought together by row, then ordered within the row by gather and value; equal neighbours count once, doubles are added
- * exactly and rounded once. Failure: QUOTA.
+ * Items are brought together by row, then ordered within the row by gather and value; equal neighbours count once,
+ * doubles are added exactly and rounded once. Failure: QUOTA.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,8 +1,9 @@
 /* funnel.c: the greatest number of steps done, by row.
  *
- * Every event that a step matches is kept as (row, time, step); rows without a start are left out. Within a row, in order of time, best[k] is the latest start
- * of a way that has done k + 1 steps: a later start only leaves more time, so nothing else need be remembered. Events of equal time are taken
- * together against the state before them, so that they never follow each other. Failure: as evaluation, QUOTA.
+ * Every event that a step matches is kept as (row, time, step); rows without a start are left out. Within a row, in
+ * order of time, best[k] is the latest start of a way that has done k + 1 steps: a later start only leaves more time,
+ * so nothing else need be remembered. Events of equal time are taken together against the state before them, so that
+ * they never follow each other. Failure: as evaluation, QUOTA.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -106,8 +107,8 @@ rv_status_t rvw_pass_funnel(rvw_chunk_t *t, const rvw_pass_t *pass, rv_error_t *
     const rvw_items_t *items = &t->scratch->items;
     for (uint32_t r = 0; r < t->n_rows; r++)
         if (items->at[r + 1] > items->at[r])
-            out[r] = furthest(items->sorted + items->at[r], items->at[r + 1] - items->at[r], pass->n_steps,
-                              pass->within_ms);
+            out[r] =
+                furthest(items->sorted + items->at[r], items->at[r + 1] - items->at[r], pass->n_steps, pass->within_ms);
     rvw_array_set(t, pass->node, RVW_ARRAY_U32, out, first.present);
     return RV_OK;
 }

@@ -1,7 +1,8 @@
 /* gather.c: values of events into states by row: sums, least and greatest, values to be counted apart.
  *
- * A 128-bit sum wraps and counts its carries, so that whether it fits in the end does not depend on the order of the events. Values for DISTINCT
- * and doubles to be summed are kept as items (row, value, gather) and worked off when all pieces are done. Failure: QUOTA.
+ * A 128-bit sum wraps and counts its carries, so that whether it fits in the end does not depend on the order of the
+ * events. Values for DISTINCT and doubles to be summed are kept as items (row, value, gather) and worked off when all
+ * pieces are done. Failure: QUOTA.
  */
 #include <string.h>
 
@@ -118,8 +119,8 @@ static rv_status_t identity(rvw_select_t *s, const rvw_node_t *arg, const rvw_ve
 static rv_status_t keep_items(rvw_select_t *s, const rvw_gathered_t *state, const rvw_vec_t *v, const uint16_t *row,
                               const uint32_t *idx, uint32_t n, rv_error_t *err) {
     bool distinct = state->plan->distinct != RVW_NO_NODE;
-    bool doubles = state->kind == RVW_KIND_DOUBLE &&
-                   (state->plan->sum != RVW_NO_NODE || state->plan->avg != RVW_NO_NODE);
+    bool doubles =
+        state->kind == RVW_KIND_DOUBLE && (state->plan->sum != RVW_NO_NODE || state->plan->avg != RVW_NO_NODE);
     for (uint32_t i = 0; i < n; i++) {
         int64_t a = 0;
         if (!rvw_has(v, i))

@@ -1,7 +1,9 @@
-/* group_codes.c: small numbers for what rows are grouped by, so that most rows find their group without any bytes being made.
+/* group_codes.c: small numbers for what rows are grouped by, so that most rows find their group without any bytes being
+ * made.
  *
- * Each key has a table from values to codes, and each further key a table from pairs (code so far, code) to codes. A string is known by its place, not by
- * its bytes: the same bytes at two places give two numbers, which meet again when their group is looked up. Everything is the task's. Failure: QUOTA.
+ * Each key has a table from values to codes, and each further key a table from pairs (code so far, code) to codes. A
+ * string is known by its place, not by its bytes: the same bytes at two places give two numbers, which meet again when
+ * their group is looked up. Everything is the task's. Failure: QUOTA.
  */
 #include <string.h>
 
@@ -18,7 +20,7 @@ typedef struct {
     uint32_t n, cap;
 } table_t;
 
-#define SMALL 32u   /* codes below are those of a missing value (1) and of small numbers */
+#define SMALL 32u /* codes below are those of a missing value (1) and of small numbers */
 #define SQUARE 64u
 
 typedef struct {
@@ -27,8 +29,8 @@ typedef struct {
 } pairs_t;
 
 struct rvw_codes {
-    table_t *values; /* by key */
-    pairs_t *pairs;  /* by key: (number so far, code) */
+    table_t *values;  /* by key */
+    pairs_t *pairs;   /* by key: (number so far, code) */
     uint32_t *column; /* codes of one key over a batch */
 };
 
@@ -72,8 +74,8 @@ static rv_status_t grow(rvw_chunk_t *t, table_t *table, rv_error_t *err) {
 }
 
 /* The code of (a, b), from `first` on. */
-static inline rv_status_t code_of(rvw_chunk_t *t, table_t *table, uint64_t a, uint64_t b, uint32_t first,
-                                  uint32_t *ret, rv_error_t *err) {
+static inline rv_status_t code_of(rvw_chunk_t *t, table_t *table, uint64_t a, uint64_t b, uint32_t first, uint32_t *ret,
+                                  rv_error_t *err) {
     if (table->n * 2 >= table->cap)
         RVW_TRY(grow(t, table, err));
     uint32_t at = place_of(table, a, b);

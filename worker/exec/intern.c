@@ -1,7 +1,7 @@
 /* intern.c: numbers for byte strings, for counting different ones: equal strings get equal numbers within one pass.
  *
- * Open addressing over (hash, string, number); the table and the bytes live in the task's keep space, a grown table leaves its
- * predecessor there. Failure: QUOTA.
+ * Open addressing over (hash, string, number); the table and the bytes live in the task's keep space, a grown table
+ * leaves its predecessor there. Failure: QUOTA.
  */
 #include <string.h>
 

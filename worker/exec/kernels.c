@@ -1,7 +1,7 @@
 /* kernels.c: see kernels.h.
  *
- * Masks are made by vector comparisons and consumed by scatters, eight events at a time: where eight bytes of a mask are 0 nothing is touched, which
- * makes narrow windows cheap. No memory, no failure.
+ * Masks are made by vector comparisons and consumed by scatters, eight events at a time: where eight bytes of a mask
+ * are 0 nothing is touched, which makes narrow windows cheap. No memory, no failure.
  */
 #include "kernels.h"
 

@@ -1,8 +1,9 @@
-/* load.c: brings the values of leaves into vectors: columns of pieces and chunks by their encoding, arrays of rows, entries of dictionaries,
- * attributes of companies by way of the contact's company.
+/* load.c: brings the values of leaves into vectors: columns of pieces and chunks by their encoding, arrays of rows,
+ * entries of dictionaries, attributes of companies by way of the contact's company.
  *
- * A dense batch whose array already has the right shape is not copied but pointed at. Doubles that are not numbers count as missing. A column stored as INT
- * whose attribute has since been widened to DECIMAL or DOUBLE is converted. Failure: DATA_LOSS when a column cannot be of its attribute.
+ * A dense batch whose array already has the right shape is not copied but pointed at. Doubles that are not numbers
+ * count as missing. A column stored as INT whose attribute has since been widened to DECIMAL or DOUBLE is converted.
+ * Failure: DATA_LOSS when a column cannot be of its attribute.
  */
 #include <string.h>
 
@@ -293,8 +294,7 @@ rv_status_t rvw_load_company(rvw_scratch_t *s, uint32_t node, const rvw_node_t *
                              uint32_t chunk_rows, uint32_t company_rows, const rvw_batch_t *batch, rv_error_t *err) {
     int64_t rows[RV_VECTOR];
     uint8_t room[RV_VECTOR];
-    if (bind->column->encoding != RVW_NONE && bind->column->encoding != RVW_CONST &&
-        bind->column->encoding != RVW_FOR)
+    if (bind->column->encoding != RVW_NONE && bind->column->encoding != RVW_CONST && bind->column->encoding != RVW_FOR)
         return wrong_column(bind->column, err);
     load_ints(bind->column, batch, rows);
     const uint8_t *known = load_present(bind->column, batch, room);

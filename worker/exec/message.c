@@ -1,5 +1,5 @@
-/* message.c: columns of values as messages. Values that are missing are 0 or "" with their present bit clear; when all are present the bits are left out.
- * Failure: no memory in the arena.
+/* message.c: columns of values as messages. Values that are missing are 0 or "" with their present bit clear; when all
+ * are present the bits are left out. Failure: no memory in the arena.
  */
 #include "message.h"
 
@@ -15,8 +15,7 @@ size_t rvw_value_bytes(rv_type_t type, const rv_value_t *value) {
     return type == RV_DECIMAL ? 17 : 9;
 }
 
-Reveille__V1__StringColumn *rvw_message_strings(rv_arena_t *arena, const rv_str_t *strings, size_t n,
-                                                rv_error_t *err) {
+Reveille__V1__StringColumn *rvw_message_strings(rv_arena_t *arena, const rv_str_t *strings, size_t n, rv_error_t *err) {
     Reveille__V1__StringColumn *column = rv_arena_alloc(arena, sizeof *column);
     size_t total = 0;
     for (size_t i = 0; i < n; i++)

@@ -1,7 +1,8 @@
 /* plan.c: makes and destroys jobs.
  *
- * Everything that a job needs is computed once in rvw_job_new, in its arena, and only read afterwards, by any number of threads; the stop
- * flag, the count of memory and tables made late are atomic. Failure: the request is refused with its reason before any row is read.
+ * Everything that a job needs is computed once in rvw_job_new, in its arena, and only read afterwards, by any number of
+ * threads; the stop flag, the count of memory and tables made late are atomic. Failure: the request is refused with its
+ * reason before any row is read.
  */
 #include "plan.h"
 

@@ -1,9 +1,9 @@
-/* plan.h: a job: the checked program prepared for running over chunks. Private to exec/. Immutable after rvw_job_new, but for `stop`
- * and `memory`.
+/* plan.h: a job: the checked program prepared for running over chunks. Private to exec/. Immutable after rvw_job_new,
+ * but for `stop` and `memory`.
  *
- * Words. An expression is a set of roots with the nodes below them in order. A pass is one walk over the events of some types that fills
- * values of aggregate nodes for all rows of a chunk. The level of a node is the number of passes that must have run, one after the other, before
- * it can be evaluated.
+ * Words. An expression is a set of roots with the nodes below them in order. A pass is one walk over the events of some
+ * types that fills values of aggregate nodes for all rows of a chunk. The level of a node is the number of passes that
+ * must have run, one after the other, before it can be evaluated.
  */
 #ifndef REVEILLE_WORKER_PLAN_H
 #define REVEILLE_WORKER_PLAN_H
@@ -52,7 +52,8 @@ typedef struct {
     double dlo, dhi;
 } rvw_range_t;
 
-/* Constants of IN and BUCKET. Of the arrays one is filled, as the kind of args[0] says: WIDE for both kinds of DECIMAL. */
+/* Constants of IN and BUCKET. Of the arrays one is filled, as the kind of args[0] says: WIDE for both kinds of DECIMAL.
+ */
 typedef struct {
     size_t n;
     int64_t *ints;         /* sorted; IN: equal values; BUCKET: least integers that reach the edge */
@@ -77,12 +78,13 @@ typedef struct {
     const Reveille__V1__Node *message;
     rvw_range_t range;
     rvw_constants_t list;
-    rv_str_t text;   /* constant string of text tests and SPLIT */
-    uint32_t pass;   /* aggregate nodes: their pass */
+    rv_str_t text;    /* constant string of text tests and SPLIT */
+    uint32_t pass;    /* aggregate nodes: their pass */
     rv_value_t value; /* CONST nodes */
 } rvw_node_t;
 
-/* Nodes to evaluate for some roots, rising. ROW: without constants; aggregates are leaves. EVENT: constants left out, ROW nodes are leaves. */
+/* Nodes to evaluate for some roots, rising. ROW: without constants; aggregates are leaves. EVENT: constants left out,
+ * ROW nodes are leaves. */
 typedef struct {
     uint8_t domain;
     bool can_fail;
@@ -119,12 +121,12 @@ typedef struct {
 typedef struct {
     rvw_pass_kind_t kind;
     uint32_t level;
-    bool can_fail;       /* a node that it evaluates, or its result, may fail the request */
+    bool can_fail; /* a node that it evaluates, or its result, may fail the request */
     rvw_bounds_t bounds;
-    uint32_t n_inputs;   /* ROW nodes that it needs for all rows, rising */
+    uint32_t n_inputs; /* ROW nodes that it needs for all rows, rising */
     uint32_t *inputs;
     rvw_expr_t input_expr; /* the nodes below them */
-    uint32_t n_steps;    /* SELECTION and RETENTION: one */
+    uint32_t n_steps;      /* SELECTION and RETENTION: one */
     rvw_step_t *steps;
     /* SELECTION */
     uint32_t count, exists, first_time, last_time; /* aggregate nodes, or RVW_NO_NODE */
@@ -169,15 +171,15 @@ struct rvw_job {
     uint32_t n_passes;
     rvw_pass_t *passes;
     _Atomic(rvw_decay_t *) *decays; /* RVW_DECAY_UNITS a score of the program, made when they are first needed */
-    uint32_t n_slots; /* event types that occur, each once */
+    uint32_t n_slots;               /* event types that occur, each once */
     uint32_t *slot_types;
 #define RVW_MARKS 3u
     uint8_t *marks[RVW_MARKS]; /* a byte a node, while planning */
-    rvw_stage_t population; /* root RVW_NO_NODE: everyone */
-    rvw_stage_t must;       /* nodes and passes that may fail: for everyone of the population */
-    uint32_t n_conditions;  /* conjuncts of the filter, cheapest first */
+    rvw_stage_t population;    /* root RVW_NO_NODE: everyone */
+    rvw_stage_t must;          /* nodes and passes that may fail: for everyone of the population */
+    uint32_t n_conditions;     /* conjuncts of the filter, cheapest first */
     rvw_stage_t *conditions;
-    rvw_stage_t sink;       /* order, groups, start: what every row of the answer needs */
+    rvw_stage_t sink; /* order, groups, start: what every row of the answer needs */
     /* ROWS */
     uint32_t n_order, n_fields;
     rvw_order_t *order;

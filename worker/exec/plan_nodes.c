@@ -1,5 +1,6 @@
-/* plan_nodes.c: the nodes of a program with what is known of them before any row is read: kind in memory, domain, how large their
- * integers can be and so whether they can fail. Failure: QUOTA when the plan needs too much memory, REQUEST for a program out of order.
+/* plan_nodes.c: the nodes of a program with what is known of them before any row is read: kind in memory, domain, how
+ * large their integers can be and so whether they can fail. Failure: QUOTA when the plan needs too much memory, REQUEST
+ * for a program out of order.
  */
 #include "plan.h"
 
@@ -188,20 +189,26 @@ static rv_status_t prepare_leaf(rvw_job_t *job, rvw_node_t *node, rv_error_t *er
 static rv_status_t prepare(rvw_job_t *job, uint32_t i, uint8_t domain, rv_error_t *err) {
     rvw_node_t *node = &job->nodes[i];
     const Reveille__V1__Node *message = job->program->nodes[i];
-    *node = (rvw_node_t){.op = message->op, .type = message->type, .kind = rvw_kind_of(message->type), .domain = domain,
-                         .scale = message->scale, .ref = message->ref, .n_args = (uint32_t)message->n_args,
-                         .args = message->args, .message = message, .pass = RVW_NO_NODE};
+    *node = (rvw_node_t){.op = message->op,
+                         .type = message->type,
+                         .kind = rvw_kind_of(message->type),
+                         .domain = domain,
+                         .scale = message->scale,
+                         .ref = message->ref,
+                         .n_args = (uint32_t)message->n_args,
+                         .args = message->args,
+                         .message = message,
+                         .pass = RVW_NO_NODE};
     for (uint32_t k = 0; k < node->n_args; k++)
         if (node->args[k] >= i)
-            return rv_fail(err, RV_REASON_REQUEST, "node %u of the program refers to node %u, which is not before it", i,
-                           node->args[k]);
+            return rv_fail(err, RV_REASON_REQUEST, "node %u of the program refers to node %u, which is not before it",
+                           i, node->args[k]);
     unsigned bits = result_bits(job, node);
     node->can_fail = op_can_fail(job, node, bits);
     unsigned cap = node->type == RV_DECIMAL ? 127 : 63;
     node->bits = (uint16_t)(bits < cap ? bits : cap);
     if (message->literal && message->literal->kind_case == REVEILLE__V1__VALUE__KIND_STRING_VALUE)
-        node->text =
-            (rv_str_t){message->literal->string_value, (uint32_t)strlen(message->literal->string_value)};
+        node->text = (rv_str_t){message->literal->string_value, (uint32_t)strlen(message->literal->string_value)};
     RVW_TRY(prepare_leaf(job, node, err));
     if (node->op == RVW_OP(IN) || node->op == RVW_OP(BUCKET))
         return rvw_plan_list(job, node, err);

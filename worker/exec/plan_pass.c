@@ -1,7 +1,8 @@
 /* plan_pass.c: which walks over events a query needs.
  *
- * Aggregates of one selection (same types, condition and bounds) share a pass, as long as they stand on the same level: what a pass reads
- * must be ready before it starts. Only nodes that the request uses count. Failure: no memory, or references out of order.
+ * Aggregates of one selection (same types, condition and bounds) share a pass, as long as they stand on the same level:
+ * what a pass reads must be ready before it starts. Only nodes that the request uses count. Failure: no memory, or
+ * references out of order.
  */
 #include <string.h>
 
@@ -39,9 +40,15 @@ static rv_status_t selection_pass(rvw_job_t *job, uint32_t number, rvw_pass_t *p
     if (number >= job->program->n_selections)
         return rv_fail(err, RV_REASON_REQUEST, "the program has no selection %u", number);
     const Reveille__V1__Selection *s = job->program->selections[number];
-    *pass = (rvw_pass_t){.kind = RVW_PASS_SELECTION, .bounds = bounds_of(s->lo, s->hi, s->until), .n_steps = 1,
-                         .count = RVW_NO_NODE, .exists = RVW_NO_NODE, .first_time = RVW_NO_NODE,
-                         .last_time = RVW_NO_NODE, .node = RVW_NO_NODE, .instant = RVW_NO_NODE};
+    *pass = (rvw_pass_t){.kind = RVW_PASS_SELECTION,
+                         .bounds = bounds_of(s->lo, s->hi, s->until),
+                         .n_steps = 1,
+                         .count = RVW_NO_NODE,
+                         .exists = RVW_NO_NODE,
+                         .first_time = RVW_NO_NODE,
+                         .last_time = RVW_NO_NODE,
+                         .node = RVW_NO_NODE,
+                         .instant = RVW_NO_NODE};
     pass->steps = rv_arena_zalloc(&job->arena, 1, sizeof *pass->steps);
     if (!pass->steps)
         return rv_fail_memory(err, "a selection");
@@ -56,8 +63,12 @@ static rv_status_t funnel_pass(rvw_job_t *job, uint32_t node, rvw_pass_t *pass, 
     if (f->n_steps < 1 || f->n_steps > RV_MAX_STEPS)
         return rv_fail(err, RV_REASON_REQUEST, "a funnel has %zu steps, at most %u are allowed", f->n_steps,
                        RV_MAX_STEPS);
-    *pass = (rvw_pass_t){.kind = RVW_PASS_FUNNEL, .bounds = bounds_of(f->lo, f->hi, f->until), .node = node,
-                         .within_ms = f->within_ms, .n_steps = (uint32_t)f->n_steps, .instant = RVW_NO_NODE};
+    *pass = (rvw_pass_t){.kind = RVW_PASS_FUNNEL,
+                         .bounds = bounds_of(f->lo, f->hi, f->until),
+                         .node = node,
+                         .within_ms = f->within_ms,
+                         .n_steps = (uint32_t)f->n_steps,
+                         .instant = RVW_NO_NODE};
     pass->steps = rv_arena_zalloc(&job->arena, f->n_steps, sizeof *pass->steps);
     if (!pass->steps)
         return rv_fail_memory(err, "a funnel");
@@ -72,8 +83,11 @@ static rv_status_t score_pass(rvw_job_t *job, uint32_t node, rvw_pass_t *pass, r
     const Reveille__V1__ProgramScore *s = job->program->scores[job->nodes[node].ref];
     if (!s->half_life_ms)
         return rv_fail(err, RV_REASON_REQUEST, "a score has a half-life of 0");
-    *pass = (rvw_pass_t){.kind = RVW_PASS_SCORE, .node = node, .n_points = s->n_points,
-                         .instant = job->nodes[node].args[0], .score = job->nodes[node].ref};
+    *pass = (rvw_pass_t){.kind = RVW_PASS_SCORE,
+                         .node = node,
+                         .n_points = s->n_points,
+                         .instant = job->nodes[node].args[0],
+                         .score = job->nodes[node].ref};
     if (job->nodes[node].n_args > 1)
         pass->bounds = (rvw_bounds_t){.until = job->nodes[node].args[1] + 1, .until_in = true};
     pass->points = rv_arena_zalloc(&job->arena, s->n_points + 1, sizeof *pass->points);
@@ -156,8 +170,14 @@ static rv_status_t gather_of(rvw_job_t *job, rvw_pass_t *pass, uint32_t arg, rvw
         memcpy(grown, pass->gathers, pass->n_gathers * sizeof *grown);
     pass->gathers = grown;
     *ret = &grown[pass->n_gathers++];
-    **ret = (rvw_gather_t){.arg = arg, .sum = RVW_NO_NODE, .avg = RVW_NO_NODE, .min = RVW_NO_NODE, .max = RVW_NO_NODE,
-                           .distinct = RVW_NO_NODE, .first = RVW_NO_NODE, .last = RVW_NO_NODE};
+    **ret = (rvw_gather_t){.arg = arg,
+                           .sum = RVW_NO_NODE,
+                           .avg = RVW_NO_NODE,
+                           .min = RVW_NO_NODE,
+                           .max = RVW_NO_NODE,
+                           .distinct = RVW_NO_NODE,
+                           .first = RVW_NO_NODE,
+                           .last = RVW_NO_NODE};
     return RV_OK;
 }
 

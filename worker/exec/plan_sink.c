@@ -1,5 +1,5 @@
-/* plan_sink.c: checks what a query wants to be made of its rows, and marks the nodes that it uses. The program itself has been checked;
- * here are the numbers and types around it. Failure: INVALID_ARGUMENT/REQUEST or LIMIT.
+/* plan_sink.c: checks what a query wants to be made of its rows, and marks the nodes that it uses. The program itself
+ * has been checked; here are the numbers and types around it. Failure: INVALID_ARGUMENT/REQUEST or LIMIT.
  */
 #include "plan.h"
 #include "reveille/limits.h"

@@ -1,8 +1,9 @@
 /* plan_stage.c: in which order a task evaluates what.
  *
- * A stage is a set of roots over rows, the nodes below them, and the passes that must have run. The filter's conjuncts are stages
- * of their own, sorted by an estimate of their cost: attributes cost a unit a node, passes far more. What may fail the request is
- * one stage for the whole population, so that the order of conjuncts never decides whether a request fails. Failure: no memory.
+ * A stage is a set of roots over rows, the nodes below them, and the passes that must have run. The filter's conjuncts
+ * are stages of their own, sorted by an estimate of their cost: attributes cost a unit a node, passes far more. What
+ * may fail the request is one stage for the whole population, so that the order of conjuncts never decides whether a
+ * request fails. Failure: no memory.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,7 @@
 #include "plan.h"
 #include "reveille/limits.h"
 
-#define COST_COMPANY 20u /* by way of the company's row */
+#define COST_COMPANY 20u  /* by way of the company's row */
 #define COST_TYPE 2000u   /* walking over the events of one type */
 #define COST_WHERE 2000u  /* a condition on each of them */
 #define COST_SORTED 8000u /* bringing them in order */
@@ -95,8 +96,7 @@ static uint32_t find_passes(const rvw_job_t *job, uint8_t *mark, uint8_t *in_pas
 }
 
 /* Fills the stage's passes from in_pass, by level. */
-static rv_status_t list_passes(rvw_job_t *job, const uint8_t *in_pass, uint32_t n, rvw_stage_t *ret,
-                               rv_error_t *err) {
+static rv_status_t list_passes(rvw_job_t *job, const uint8_t *in_pass, uint32_t n, rvw_stage_t *ret, rv_error_t *err) {
     ret->passes = rv_arena_alloc(&job->arena, (n + 1u) * sizeof *ret->passes);
     if (!ret->passes)
         return rv_fail_memory(err, "a condition");

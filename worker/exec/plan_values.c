@@ -1,8 +1,9 @@
-/* plan_values.c: constants of a program: values of CONST nodes, sorted lists of IN and BUCKET, and comparisons with a constant turned into
- * ranges of the variable's own integers, so that the loop over rows compares machine words and is exact all the same.
+/* plan_values.c: constants of a program: values of CONST nodes, sorted lists of IN and BUCKET, and comparisons with a
+ * constant turned into ranges of the variable's own integers, so that the loop over rows compares machine words and is
+ * exact all the same.
  *
- * A constant c at the variable's scale lies at or between two neighbouring integers; floor and "is it exact" say everything: x < c is
- * x <= floor(c) - (exact ? 1 : 0), and so on. Failure: no memory.
+ * A constant c at the variable's scale lies at or between two neighbouring integers; floor and "is it exact" say
+ * everything: x < c is x <= floor(c) - (exact ? 1 : 0), and so on. Failure: no memory.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -100,7 +101,8 @@ static int compare_strings(const void *a, const void *b) {
     return rv_str_compare(*x, *y);
 }
 
-/* The numbers as integers at the argument's scale: for IN those that are exact, for BUCKET the least ones that reach the edge. */
+/* The numbers as integers at the argument's scale: for IN those that are exact, for BUCKET the least ones that reach
+ * the edge. */
 static void list_integers(const rvw_number_t *numbers, size_t n, bool bucket, unsigned scale, bool wide,
                           rvw_constants_t *list) {
     for (size_t i = 0; i < n; i++) {

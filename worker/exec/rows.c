@@ -1,7 +1,8 @@
-/* rows.c: walks over the rows of a chunk: bitmaps into batches, conditions into bitmaps, passes before stages, inputs of passes.
+/* rows.c: walks over the rows of a chunk: bitmaps into batches, conditions into bitmaps, passes before stages, inputs
+ * of passes.
  *
- * A condition that cannot fail is evaluated for whole runs of rows where the bitmap is dense, wanted or not, because that is faster than
- * picking; one that can fail only ever sees rows of the bitmap it is given. Failure: as evaluation.
+ * A condition that cannot fail is evaluated for whole runs of rows where the bitmap is dense, wanted or not, because
+ * that is faster than picking; one that can fail only ever sees rows of the bitmap it is given. Failure: as evaluation.
  */
 #include <string.h>
 
@@ -16,7 +17,8 @@ uint64_t rvw_bitmap_count(const uint64_t *bitmap, uint32_t n_words) {
     return n;
 }
 
-/* Rows from `at` on that are set without a gap, counted in whole words, at most RV_VECTOR; 0 when `at` is not at a word. */
+/* Rows from `at` on that are set without a gap, counted in whole words, at most RV_VECTOR; 0 when `at` is not at a
+ * word. */
 static uint32_t full_run(const uint64_t *bitmap, uint32_t n_rows, uint32_t at) {
     uint32_t n = 0;
     if (at & 63)
@@ -143,8 +145,7 @@ typedef struct {
 } input_t;
 
 static rvw_array_kind_t array_kind_of(rvw_lane_t kind) {
-    static const rvw_array_kind_t kinds[] = {RVW_ARRAY_U8, RVW_ARRAY_I64, RVW_ARRAY_I128, RVW_ARRAY_F64,
-                                             RVW_ARRAY_STR};
+    static const rvw_array_kind_t kinds[] = {RVW_ARRAY_U8, RVW_ARRAY_I64, RVW_ARRAY_I128, RVW_ARRAY_F64, RVW_ARRAY_STR};
     return kinds[kind];
 }
 
@@ -207,6 +208,7 @@ rv_status_t rvw_fill_inputs(rvw_chunk_t *t, const rvw_pass_t *pass, rv_error_t *
     }
     for (uint32_t k = 0; k < n; k++)
         t->arrays[inputs[k].node] = (rvw_array_t){.kind = array_kind_of(t->job->nodes[inputs[k].node].kind),
-                                                  .data = inputs[k].data, .present = inputs[k].present};
+                                                  .data = inputs[k].data,
+                                                  .present = inputs[k].present};
     return RV_OK;
 }

@@ -1,7 +1,7 @@
 /* score.c: scores by row: points of events, decayed by their age at an instant, added as integers of 2^-32 point.
  *
- * Events later than the instant do not count. Sums are 64 bits where the number of events proves that enough, otherwise 128 bits and checked
- * in the end, so that the order of events decides nothing. Failure: OVERFLOW.
+ * Events later than the instant do not count. Sums are 64 bits where the number of events proves that enough, otherwise
+ * 128 bits and checked in the end, so that the order of events decides nothing. Failure: OVERFLOW.
  */
 #include <math.h>
 #include <string.h>
@@ -19,7 +19,7 @@ typedef struct {
     uint8_t *present;        /* rows that have a score */
     int64_t instant;
     rvw_window_t window; /* events that count, besides the instant */
-    int64_t *sum;    /* or */
+    int64_t *sum;        /* or */
     rv_i128_t *wide;
     uint64_t half_life;
     const rvw_decay_t *decay; /* for any age */
@@ -74,9 +74,10 @@ static rv_status_t add_slow(const score_t *s, const rvw_weight_t *w, const rvw_e
 /* A piece by its 32-bit codes of time; false when the kernel cannot take it. */
 static bool add_codes(const score_t *s, const rvw_weight_t *w, const rvw_events_t *e) {
     int64_t end = s->window.hi < s->instant ? s->window.hi : s->instant, oldest;
-    if ((e->sorted && rvw_mask_sparse(s->t, SPARSE)) || !s->sum || s->instants || s->window.row_hi || w->slow || e->n < FEW || e->time.encoding != RVW_FOR ||
-        e->time.width != 4 || e->time.unit <= 0 || e->time.base > end || e->time.base < 0 ||
-        __builtin_sub_overflow(s->instant, e->time.base, &oldest) || oldest >= (int64_t)1 << RVW_DECAY_AGE_BITS)
+    if ((e->sorted && rvw_mask_sparse(s->t, SPARSE)) || !s->sum || s->instants || s->window.row_hi || w->slow ||
+        e->n < FEW || e->time.encoding != RVW_FOR || e->time.width != 4 || e->time.unit <= 0 || e->time.base > end ||
+        e->time.base < 0 || __builtin_sub_overflow(s->instant, e->time.base, &oldest) ||
+        oldest >= (int64_t)1 << RVW_DECAY_AGE_BITS)
         return false;
     const rvw_decay_t *decay = rvw_job_decay(s->t->job, s->pass->score, rvw_decay_unit_index(e->time.unit));
     int64_t last = (end - e->time.base) / e->time.unit;

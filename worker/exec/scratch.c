@@ -1,7 +1,8 @@
 /* scratch.c: a thread's work space.
  *
- * For each job the vectors of its nodes are laid out once, constants are written out, and a mark remembers how far that goes; each task starts from
- * that mark. Memory stays for the next task; when another job comes, what exceeds a few MiB is given back. Failure: QUOTA past the budget.
+ * For each job the vectors of its nodes are laid out once, constants are written out, and a mark remembers how far that
+ * goes; each task starts from that mark. Memory stays for the next task; when another job comes, what exceeds a few MiB
+ * is given back. Failure: QUOTA past the budget.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -77,7 +78,9 @@ void rvw_vec_broadcast(rvw_scratch_t *scratch, uint32_t node, rvw_lane_t kind, c
     fill(kind, value->present ? value : &nothing, scratch->data[node]);
     if (!value->present)
         memset(scratch->present[node], 0, RV_VECTOR);
-    scratch->vec[node] = (rvw_vec_t){.kind = kind, .constant = true, .data = scratch->data[node],
+    scratch->vec[node] = (rvw_vec_t){.kind = kind,
+                                     .constant = true,
+                                     .data = scratch->data[node],
                                      .present = value->present ? NULL : scratch->present[node]};
 }
 

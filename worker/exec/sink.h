@@ -1,5 +1,6 @@
-/* sink.h: what becomes of the rows that are left: each sink takes rows of a task into the partial, merges, seals and writes messages.
- * Private to exec/. A partial is used by one thread at a time. Its memory is counted against the job. */
+/* sink.h: what becomes of the rows that are left: each sink takes rows of a task into the partial, merges, seals and
+ * writes messages. Private to exec/. A partial is used by one thread at a time. Its memory is counted against the job.
+ */
 #ifndef REVEILLE_WORKER_SINK_H
 #define REVEILLE_WORKER_SINK_H
 
@@ -77,7 +78,7 @@ rv_status_t rvw_grow(rvw_partial_t *partial, void *ret_array, size_t n, size_t *
 void rvw_vec_value(const rvw_vec_t *v, const rvw_node_t *node, uint32_t i, rv_value_t *ret);
 /* Appends element i of a node's vector. */
 rv_status_t rvw_sink_encode(const rvw_vec_t *v, const rvw_node_t *node, uint32_t i, bool descending, rv_bytes_t *out,
-                       rv_error_t *err);
+                            rv_error_t *err);
 
 rv_status_t rvw_rows_take(rvw_chunk_t *t, rvw_partial_t *p, const uint64_t *mask, rv_error_t *err);
 rv_status_t rvw_rows_merge(const rvw_job_t *job, rvw_partial_t *into, rvw_partial_t *from, rv_error_t *err);
@@ -94,10 +95,12 @@ void rvw_groups_done(const rvw_job_t *job, rvw_groups_t *groups);
 /* The group with a key, made when there is none. */
 rv_status_t rvw_groups_find(rvw_partial_t *p, const uint8_t *key, size_t n, rvw_group_t **ret, rv_error_t *err);
 
-/* Numbers for the combinations of the values that a chunk's rows are grouped by, from 0 in order of appearance (group_codes.c). */
+/* Numbers for the combinations of the values that a chunk's rows are grouped by, from 0 in order of appearance
+ * (group_codes.c). */
 typedef struct rvw_codes rvw_codes_t;
 rvw_codes_t *rvw_codes_new(rvw_chunk_t *t, rv_error_t *err);
-/* Writes the number of each row of the batch that has been evaluated; *ret_n is how many numbers there are so far. Not for strings that do not last. */
+/* Writes the number of each row of the batch that has been evaluated; *ret_n is how many numbers there are so far. Not
+ * for strings that do not last. */
 rv_status_t rvw_codes_of(rvw_chunk_t *t, rvw_codes_t *codes, uint32_t n, uint32_t *out, uint32_t *ret_n,
                          rv_error_t *err);
 

@@ -1,7 +1,8 @@
 /* sink_groups.c: groups of rows with their measures.
  *
- * A group is its values as bytes (valcodec.h) and a row of aggregate states. Rows of a batch get numbers for their combination of values; only a number that is
- * new in the chunk is encoded and looked up. Counts are gathered by number and added at the end of the chunk. Failure: QUOTA, OVERFLOW.
+ * A group is its values as bytes (valcodec.h) and a row of aggregate states. Rows of a batch get numbers for their
+ * combination of values; only a number that is new in the chunk is encoded and looked up. Counts are gathered by number
+ * and added at the end of the chunk. Failure: QUOTA, OVERFLOW.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -102,8 +103,8 @@ static rv_status_t find_row(rvw_chunk_t *t, rvw_partial_t *p, uint32_t i, uint32
     rvw_group_t *group;
     p->groups.scratch.n = 0;
     for (size_t k = 0; k < job->n_by; k++)
-        RVW_TRY(rvw_sink_encode(&t->scratch->vec[job->by[k]], &job->nodes[job->by[k]], i, false, &p->groups.scratch,
-                                err));
+        RVW_TRY(
+            rvw_sink_encode(&t->scratch->vec[job->by[k]], &job->nodes[job->by[k]], i, false, &p->groups.scratch, err));
     RVW_TRY(rvw_groups_find(p, p->groups.scratch.p, p->groups.scratch.n, &group, err));
     *ret = (uint32_t)(group - p->groups.groups) + 1;
     return RV_OK;

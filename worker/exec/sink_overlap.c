@@ -1,4 +1,5 @@
-/* sink_overlap.c: sizes of conditions and of their pairs: a bitmap a condition, a count of bits a pair. Failure: as evaluation. */
+/* sink_overlap.c: sizes of conditions and of their pairs: a bitmap a condition, a count of bits a pair. Failure: as
+ * evaluation. */
 #include <string.h>
 
 #include "sink.h"

@@ -1,7 +1,7 @@
 /* sink_retention.c: cohorts of contacts and how many came back in each period after their start.
  *
- * A contact's cohort is floor(start / length); the pass has marked its periods in a bitmap a row. Cohorts are found by number in a hash
- * table. Contacts without a start belong to none. Failure: QUOTA.
+ * A contact's cohort is floor(start / length); the pass has marked its periods in a bitmap a row. Cohorts are found by
+ * number in a hash table. Contacts without a start belong to none. Failure: QUOTA.
  */
 #include <stdlib.h>
 #include <string.h>

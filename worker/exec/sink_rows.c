@@ -1,8 +1,9 @@
 /* sink_rows.c: rows with their fields, in order.
  *
- * A row is two byte strings: its order with the contact's key behind, and its fields. With a limit the rows are a heap whose top is the last
- * in order; a row that comes is compared by the first 8 bytes of its order (prefix), so that nearly all rows of a large chunk are turned away before
- * anything is encoded. Fields are evaluated only for rows that may stay. Failure: QUOTA, as evaluation.
+ * A row is two byte strings: its order with the contact's key behind, and its fields. With a limit the rows are a heap
+ * whose top is the last in order; a row that comes is compared by the first 8 bytes of its order (prefix), so that
+ * nearly all rows of a large chunk are turned away before anything is encoded. Fields are evaluated only for rows that
+ * may stay. Failure: QUOTA, as evaluation.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -145,8 +146,8 @@ static rv_status_t pick(rvw_chunk_t *t, rvw_partial_t *p, const rvw_column_t *ke
     picked->n = 0;
     p->rows.scratch.n = 0;
     for (uint32_t i = 0; i < batch->n; i++) {
-        uint64_t prefix = job->n_order ? prefix_of(&t->scratch->vec[job->order[0].node], i, job->order[0].descending)
-                                       : 0;
+        uint64_t prefix =
+            job->n_order ? prefix_of(&t->scratch->vec[job->order[0].node], i, job->order[0].descending) : 0;
         if (prefix > worst)
             continue;
         uint32_t row = batch->idx ? batch->idx[i] : batch->first + i;
@@ -181,8 +182,8 @@ static rv_status_t put_picked(rvw_chunk_t *t, rvw_partial_t *p, const picked_t *
         if (!rv_bytes_add(bytes, key, key_n))
             return rv_fail_memory(err, "a result row");
         for (uint32_t f = 0; f < job->n_fields; f++)
-            RVW_TRY(rvw_sink_encode(&t->scratch->vec[job->fields[f]], &job->nodes[job->fields[f]], i, false, bytes,
-                                    err));
+            RVW_TRY(
+                rvw_sink_encode(&t->scratch->vec[job->fields[f]], &job->nodes[job->fields[f]], i, false, bytes, err));
         if (bytes->n > UINT32_MAX / 2)
             return rv_fail(err, RV_REASON_QUOTA, "a row of the result is larger than 2 GiB");
         RVW_TRY(put_row(p, picked->prefix[i], bytes->p, key_n, bytes->n, err));
@@ -244,8 +245,8 @@ static size_t message_bytes(const rvw_job_t *job, const rvw_row_t *row) {
     return row->n + 8u + (size_t)job->n_fields * 20;
 }
 
-static rv_status_t page_columns(const rvw_job_t *job, const rvw_partial_t *p, size_t from, size_t n,
-                                rv_arena_t *arena, Reveille__V1__RowsPartial *rows, rv_error_t *err) {
+static rv_status_t page_columns(const rvw_job_t *job, const rvw_partial_t *p, size_t from, size_t n, rv_arena_t *arena,
+                                Reveille__V1__RowsPartial *rows, rv_error_t *err) {
     rv_value_t *values = rv_arena_alloc(arena, (n + 1) * sizeof *values);
     size_t *at = rv_arena_alloc(arena, (n + 1) * sizeof *at);
     rows->fields = rv_arena_alloc(arena, (job->n_fields + 1) * sizeof *rows->fields);

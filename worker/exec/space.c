@@ -1,7 +1,8 @@
 /* space.c: see space.h.
  *
- * Blocks of growing size in an array; taking moves on in the current block, or to the first later block that is large enough. Blocks in
- * front of the current one may have room left at their end: it is not used again before a release. Owned by one thread. Failure: NULL, nothing changed.
+ * Blocks of growing size in an array; taking moves on in the current block, or to the first later block that is large
+ * enough. Blocks in front of the current one may have room left at their end: it is not used again before a release.
+ * Owned by one thread. Failure: NULL, nothing changed.
  */
 #include "space.h"
 

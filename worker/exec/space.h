@@ -1,7 +1,8 @@
 /* space.h: work space of a thread: memory taken in a stack-like way and kept between tasks.
  *
- * A mark remembers how much is taken; release gives back everything taken after it. Blocks stay allocated, so that a worker that runs
- * like queries allocates nothing. Under AddressSanitizer what is not taken is poisoned. Not thread safe.
+ * A mark remembers how much is taken; release gives back everything taken after it. Blocks stay allocated, so that a
+ * worker that runs like queries allocates nothing. Under AddressSanitizer what is not taken is poisoned. Not thread
+ * safe.
  */
 #ifndef REVEILLE_WORKER_SPACE_H
 #define REVEILLE_WORKER_SPACE_H

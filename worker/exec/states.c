@@ -1,7 +1,8 @@
 /* states.c: what a selection gathers by row while its events go by.
  *
- * Counts, marks and times are plain arrays by row and go through the kernels. Sums of a property whose bounds prove that 64 bits do go
- * through a kernel too; every other value goes through the vectors (gather.c). Memory is the task's. Failure: as evaluation.
+ * Counts, marks and times are plain arrays by row and go through the kernels. Sums of a property whose bounds prove
+ * that 64 bits do go through a kernel too; every other value goes through the vectors (gather.c). Memory is the task's.
+ * Failure: as evaluation.
  */
 #include <string.h>
 
@@ -73,8 +74,7 @@ static rv_status_t init_state(rvw_select_t *s, uint32_t g, rv_error_t *err) {
     *state = (rvw_gathered_t){.plan = plan, .arg = &s->task->job->nodes[plan->arg], .number = g};
     state->kind = state->arg->kind;
     state->keeps_items = plan->distinct != RVW_NO_NODE;
-    state->direct = state->arg->op == RVW_OP(PROPERTY) &&
-                    (state->kind == RVW_KIND_INT || state->kind == RVW_KIND_WIDE);
+    state->direct = state->arg->op == RVW_OP(PROPERTY) && (state->kind == RVW_KIND_INT || state->kind == RVW_KIND_WIDE);
     prove_direct(s, state, &fits);
     if (state->kind == RVW_KIND_WIDE && fits)
         state->kind = RVW_KIND_INT;
@@ -163,8 +163,8 @@ static __attribute__((noinline)) bool wins_tie(const rvw_select_t *s, const rvw_
     return latest ? order > 0 : order < 0;
 }
 
-/* Keeps event i of the block when it is the latest (earliest) of its row so far, by (time, source, id). Which of two types is later nobody can
- * foresee: so without a branch. */
+/* Keeps event i of the block when it is the latest (earliest) of its row so far, by (time, source, id). Which of two
+ * types is later nobody can foresee: so without a branch. */
 static inline void keep_end(rvw_select_t *s, const rvw_hits_t *b, uint32_t i, int64_t time, bool latest) {
     uint32_t r = b->events->row[b->first + i];
     int64_t *best = latest ? s->last : s->first;
@@ -231,8 +231,9 @@ static void keep_times(rvw_select_t *s, const rvw_hits_t *b) {
         rvw_kernel_first(row, b->n, b->mask, times, s->first);
 }
 
-/* The period of each event of a block, and whether it counts. The quotient is estimated in doubles and corrected: a division by a variable costs
- * more than all the rest. Whether an event counts nobody can foresee: so without a branch. */
+/* The period of each event of a block, and whether it counts. The quotient is estimated in doubles and corrected: a
+ * division by a variable costs more than all the rest. Whether an event counts nobody can foresee: so without a branch.
+ */
 static void find_periods(const rvw_select_t *s, const rvw_hits_t *b, uint64_t *k, uint8_t *counts) {
     const uint64_t period = (uint64_t)s->task->job->request->retention->period_ms, length = s->length;
     const double inverse = 1.0 / (double)period;

@@ -1,6 +1,7 @@
 /* table.c: tests of a dictionary column answered by binary search instead of entry by entry.
  *
- * A dictionary is sorted bytewise, so equality is one search, an order test a prefix or suffix of the codes, and IN a search a constant.
+ * A dictionary is sorted bytewise, so equality is one search, an order test a prefix or suffix of the codes, and IN a
+ * search a constant.
  */
 #include <string.h>
 

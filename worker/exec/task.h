@@ -1,7 +1,7 @@
 /* task.h: one task at work: a chunk of a view, with the thread's scratch. Private to exec/.
  *
- * Values of ROW nodes are either vectors (of a batch of rows) or arrays (of all rows of the chunk: aggregates and what passes need).
- * A batch names its elements: rows of the chunk, events of a piece or entries of a dictionary.
+ * Values of ROW nodes are either vectors (of a batch of rows) or arrays (of all rows of the chunk: aggregates and what
+ * passes need). A batch names its elements: rows of the chunk, events of a piece or entries of a dictionary.
  */
 #ifndef REVEILLE_WORKER_TASK_H
 #define REVEILLE_WORKER_TASK_H
@@ -9,7 +9,8 @@
 #include "plan.h"
 #include "space.h"
 
-/* Values of a node for the elements of a batch. Buffers always hold RV_VECTOR elements; a constant is written to all of them. */
+/* Values of a node for the elements of a batch. Buffers always hold RV_VECTOR elements; a constant is written to all of
+ * them. */
 typedef struct {
     rvw_lane_t kind;
     bool constant;          /* every element is like element 0 */
@@ -21,7 +22,15 @@ typedef struct {
 /* Values of a node for all rows of the chunk. */
 #define RVW_TEXT_ROOM 304u /* bytes that rvw_column_string may write */
 
-typedef enum { RVW_ARRAY_NONE, RVW_ARRAY_U8, RVW_ARRAY_U32, RVW_ARRAY_I64, RVW_ARRAY_I128, RVW_ARRAY_F64, RVW_ARRAY_STR } rvw_array_kind_t;
+typedef enum {
+    RVW_ARRAY_NONE,
+    RVW_ARRAY_U8,
+    RVW_ARRAY_U32,
+    RVW_ARRAY_I64,
+    RVW_ARRAY_I128,
+    RVW_ARRAY_F64,
+    RVW_ARRAY_STR
+} rvw_array_kind_t;
 typedef struct {
     rvw_array_kind_t kind; /* NONE: not computed yet */
     const void *data;
@@ -43,8 +52,8 @@ typedef enum {
     RVW_FROM_ARRAY,
 
     RVW_FROM_COMPANY, /* column: company rows; attribute of them */
-    RVW_FROM_SPLIT, /* column: the keys */
-    RVW_FROM_TABLE  /* BOOL by code of a DICT column */
+    RVW_FROM_SPLIT,   /* column: the keys */
+    RVW_FROM_TABLE    /* BOOL by code of a DICT column */
 } rvw_from_t;
 typedef struct {
     rvw_from_t from;
@@ -67,8 +76,8 @@ typedef struct {
     uint32_t *at; /* after sorting: items of row r are sorted[at[r]] .. sorted[at[r + 1]] */
 } rvw_items_t;
 
-/* Vectors of all nodes with their sources. There are two: one for rows and for conditions on events, one for what is taken from the events,
- * since these take turns block by block. */
+/* Vectors of all nodes with their sources. There are two: one for rows and for conditions on events, one for what is
+ * taken from the events, since these take turns block by block. */
 typedef struct {
     rvw_vec_t *vec; /* by node */
     void **data;    /* buffers of the vectors, by node */
@@ -105,12 +114,12 @@ typedef struct {
     const rvw_view_t *view;
     rvw_scratch_t *scratch;
     uint32_t chunk, n_rows, n_words;
-    uint64_t *population;      /* bitmap of rows */
-    const uint64_t *mask;      /* rows that still matter: what comes later only asks for these */
+    uint64_t *population; /* bitmap of rows */
+    const uint64_t *mask; /* rows that still matter: what comes later only asks for these */
     uint64_t n_mask;
-    rvw_array_t *arrays;       /* by node */
-    uint8_t *pass_done;        /* by pass */
-    rvw_events_t **events;     /* by slot of a type; NULL: not loaded */
+    rvw_array_t *arrays;   /* by node */
+    uint8_t *pass_done;    /* by pass */
+    rvw_events_t **events; /* by slot of a type; NULL: not loaded */
     uint32_t *n_events;
     rvw_column_t **columns;    /* by node: leaf columns, NULL: not loaded */
     rvw_column_t **companies;  /* by node: columns of company chunks */
@@ -140,14 +149,15 @@ rv_status_t rvw_load_column(rvw_scratch_t *scratch, uint32_t node, const rvw_nod
                             const rvw_batch_t *batch, rv_error_t *err);
 void rvw_load_array(rvw_scratch_t *scratch, uint32_t node, const rvw_array_t *array, const rvw_batch_t *batch,
                     const uint16_t *row_of);
-rv_status_t rvw_load_entries(rvw_scratch_t *scratch, uint32_t node, const rvw_column_t *column, uint32_t first, uint32_t n,
-                             rv_error_t *err);
+rv_status_t rvw_load_entries(rvw_scratch_t *scratch, uint32_t node, const rvw_column_t *column, uint32_t first,
+                             uint32_t n, rv_error_t *err);
 rv_status_t rvw_load_company(rvw_scratch_t *scratch, uint32_t node, const rvw_node_t *as, const rvw_bind_t *bind,
                              uint32_t chunk_rows, uint32_t company_rows, const rvw_batch_t *batch, rv_error_t *err);
 
 /* eval.c: operations. */
 /* Applies the operation of a node to the vectors of its arguments, for n elements. */
-/* Fills bytes[0 .. dict_n], the last for a missing value, with a BOOL node over one DICT column; false when it is no plain test of it. */
+/* Fills bytes[0 .. dict_n], the last for a missing value, with a BOOL node over one DICT column; false when it is no
+ * plain test of it. */
 bool rvw_table_direct(const rvw_job_t *job, const rvw_node_t *node, uint32_t leaf, const rvw_column_t *column,
                       uint8_t *bytes);
 rv_status_t rvw_apply(const rvw_job_t *job, rvw_scratch_t *scratch, uint32_t node, uint32_t n, rv_error_t *err);
@@ -177,7 +187,8 @@ static inline bool rvw_bit(const uint64_t *bitmap, uint32_t i) {
 /* The pieces of a type in this chunk. */
 rv_status_t rvw_task_events(rvw_chunk_t *t, uint32_t type, const rvw_events_t **ret, uint32_t *ret_n, rv_error_t *err);
 
-/* So few rows are wanted that a sorted piece is better searched for them than walked through: at most one in `one_in`. */
+/* So few rows are wanted that a sorted piece is better searched for them than walked through: at most one in `one_in`.
+ */
 static inline bool rvw_mask_sparse(const rvw_chunk_t *t, uint32_t one_in) {
     return t->n_mask * one_in <= t->n_rows;
 }

@@ -1,14 +1,14 @@
 /* walk.c: pieces of the types of a step, and the walk over the events of one piece that window and condition leave.
  *
- * The condition is bound to the piece first: it may turn out constant, or a table by the code of one column; otherwise it is evaluated for
- * the events that the window leaves, block by block. Strings of dictionaries are read in place. Failure: as view and evaluation.
+ * The condition is bound to the piece first: it may turn out constant, or a table by the code of one column; otherwise
+ * it is evaluated for the events that the window leaves, block by block. Strings of dictionaries are read in place.
+ * Failure: as view and evaluation.
  */
 #include <string.h>
 
 #include "pass.h"
 
-rv_status_t rvw_task_events(rvw_chunk_t *t, uint32_t type, const rvw_events_t **ret, uint32_t *ret_n,
-                            rv_error_t *err) {
+rv_status_t rvw_task_events(rvw_chunk_t *t, uint32_t type, const rvw_events_t **ret, uint32_t *ret_n, rv_error_t *err) {
     uint32_t s = 0;
     while (s < t->job->n_slots && t->job->slot_types[s] != type)
         s++;
@@ -32,8 +32,7 @@ rv_status_t rvw_task_events(rvw_chunk_t *t, uint32_t type, const rvw_events_t **
     return RV_OK;
 }
 
-rv_status_t rvw_pieces_load(rvw_chunk_t *t, const uint32_t *types, size_t n_types, rvw_pieces_t *ret,
-                            rv_error_t *err) {
+rv_status_t rvw_pieces_load(rvw_chunk_t *t, const uint32_t *types, size_t n_types, rvw_pieces_t *ret, rv_error_t *err) {
     const rvw_events_t *events;
     uint32_t n, total = 0;
     for (size_t i = 0; i < n_types; i++) {
@@ -209,9 +208,9 @@ static rv_status_t walk_blocks(const walk_t *w, uint32_t number, bool whole, rvw
     return RV_OK;
 }
 
-rv_status_t rvw_piece_walk(rvw_chunk_t *t, const rvw_step_t *step, const rvw_window_t *window, const rvw_typed_events_t *piece,
-                           uint32_t number, bool whole, bool population, rvw_hits_fn_t *each, void *context,
-                           rv_error_t *err) {
+rv_status_t rvw_piece_walk(rvw_chunk_t *t, const rvw_step_t *step, const rvw_window_t *window,
+                           const rvw_typed_events_t *piece, uint32_t number, bool whole, bool population,
+                           rvw_hits_fn_t *each, void *context, rv_error_t *err) {
     walk_t w = {.t = t, .step = step, .window = window, .piece = piece, .population = population};
     w.part = rvw_window_part(window, piece->events);
     if (w.part == RVW_WINDOW_NONE)
@@ -233,7 +232,8 @@ int rvw_tie_compare(const rvw_typed_events_t *a, uint32_t i, const rvw_typed_eve
     char x[RVW_TEXT_ROOM], y[RVW_TEXT_ROOM];
     if (a == b && a->events->sorted)
         return (i > k) - (i < k);
-    int order = rv_str_compare(rvw_column_string(&a->events->source, i, x), rvw_column_string(&b->events->source, k, y));
+    int order =
+        rv_str_compare(rvw_column_string(&a->events->source, i, x), rvw_column_string(&b->events->source, k, y));
     if (!order)
         order = rv_str_compare(rvw_column_string(&a->events->id, i, x), rvw_column_string(&b->events->id, k, y));
     if (!order)

@@ -1,7 +1,8 @@
 /* window.c: windows of time, as constants or by row, and what they leave of a piece.
  *
- * Both ends are made inclusive, a strict one by moving it a millisecond. For a piece a constant window is turned into a range of its time
- * codes once, so that the loop compares codes: code >= ceil((lo - base) / unit), code <= floor((hi - base) / unit). Failure: no space.
+ * Both ends are made inclusive, a strict one by moving it a millisecond. For a piece a constant window is turned into a
+ * range of its time codes once, so that the loop compares codes: code >= ceil((lo - base) / unit), code <= floor((hi -
+ * base) / unit). Failure: no space.
  */
 #include <string.h>
 
