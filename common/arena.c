@@ -1,4 +1,5 @@
-/* arena.c: chunks in a list, a bump pointer in the newest. The budget counts what was asked for, rounded up to 16 bytes. */
+/* arena.c: chunks in a list, a bump pointer in the newest. The budget counts what was asked for, rounded up to 16
+ * bytes. */
 #include "reveille/arena.h"
 #include <stdlib.h>
 #include <string.h>

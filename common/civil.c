@@ -1,4 +1,5 @@
-/* civil.c: the proleptic Gregorian calendar in integers (the usual era arithmetic: 400 years are 146,097 days). No state. */
+/* civil.c: the proleptic Gregorian calendar in integers (the usual era arithmetic: 400 years are 146,097 days). No
+ * state. */
 #include "reveille/civil.h"
 #include <stdio.h>
 #include <string.h>

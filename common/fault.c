@@ -1,4 +1,5 @@
-/* fault.c: fault points of test builds. The plan is read once from REV_FAULT; counters are atomic, so any thread may hit a point. */
+/* fault.c: fault points of test builds. The plan is read once from REV_FAULT; counters are atomic, so any thread may
+ * hit a point. */
 #include "reveille/fault.h"
 
 #ifdef RV_FAULTS

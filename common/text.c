@@ -66,8 +66,7 @@ bool rv_str_equal(rv_str_t a, rv_str_t b) {
     return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }
 
-static size_t map_case(const char *text, size_t n, char *out, size_t cap,
-                       utf8proc_int32_t (*map)(utf8proc_int32_t)) {
+static size_t map_case(const char *text, size_t n, char *out, size_t cap, utf8proc_int32_t (*map)(utf8proc_int32_t)) {
     size_t used = 0, at = 0;
     while (at < n) {
         utf8proc_int32_t point;

@@ -1,5 +1,5 @@
-/* catalog.h: the catalog (schema, segments, score models) indexed for look-up by name and number. Immutable after building,
- * shared between threads by reference counting. Names do not ignore case. */
+/* catalog.h: the catalog (schema, segments, score models) indexed for look-up by name and number. Immutable after
+ * building, shared between threads by reference counting. Names do not ignore case. */
 #ifndef REVEILLE_CATALOG_H
 #define REVEILLE_CATALOG_H
 
@@ -62,9 +62,10 @@ const rv_event_type_t *rv_catalog_types(const rv_catalog_t *catalog, size_t *cou
 const rv_attribute_t *rv_catalog_company_reference(const rv_catalog_t *catalog);
 const rv_attribute_t *rv_catalog_created(const rv_catalog_t *catalog);
 
-/* Checks a schema from outside and gives numbers: those of `old` (may be NULL) stay, new ones get new numbers; removed numbers are never
- * used again. Refuses what data-model.md and filter-language.md ("Words") refuse, with field names in err->field.
- * `ret` lives in the arena. `ret_changed`: differs from old. Removals without `force`, type changes that lose: FAILED_PRECONDITION/SCHEMA. */
+/* Checks a schema from outside and gives numbers: those of `old` (may be NULL) stay, new ones get new numbers; removed
+ * numbers are never used again. Refuses what data-model.md and filter-language.md ("Words") refuse, with field names in
+ * err->field. `ret` lives in the arena. `ret_changed`: differs from old. Removals without `force`, type changes that
+ * lose: FAILED_PRECONDITION/SCHEMA. */
 rv_status_t rv_schema_apply(const Reveille__V1__Schema *old, const Reveille__V1__Schema *wanted, bool force,
                             rv_arena_t *arena, Reveille__V1__Schema **ret, bool *ret_changed, rv_error_t *err);
 

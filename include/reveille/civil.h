@@ -14,8 +14,9 @@ int64_t rv_civil_days(int year, unsigned month, unsigned day);
 void rv_civil_date(int64_t days, int *year, unsigned *month, unsigned *day);
 /* YYYY-MM-DD, a real date of years 0001 to 9999; false otherwise. */
 bool rv_date_parse(const char *text, size_t n, int64_t *ret_days);
-/* RFC 3339: date, 'T' or ' ', hh:mm[:ss[.f...]], then Z or an offset. Without an offset: UTC when `naive_utc`, otherwise false.
- * A bare date is midnight when `naive_utc`. More than 3 decimals are accepted only when the rest are zeros. Seconds 60 is refused. */
+/* RFC 3339: date, 'T' or ' ', hh:mm[:ss[.f...]], then Z or an offset. Without an offset: UTC when `naive_utc`,
+ * otherwise false. A bare date is midnight when `naive_utc`. More than 3 decimals are accepted only when the rest are
+ * zeros. Seconds 60 is refused. */
 bool rv_time_parse(const char *text, size_t n, bool naive_utc, int64_t *ret_ms);
 /* "2026-11-01T00:00:00.000Z", 24 characters and NUL. For years outside 0 to 9999 the text is the number of ms. */
 size_t rv_time_format(int64_t ms, char out[32]);

@@ -1,9 +1,11 @@
 /* expr.h: the filter language: text in, program out. Stages: lex, parse (no unbounded recursion, linear), check (names,
- * types, places), compile (windows and `at` resolved into bounds, segments inlined, constants folded, equal nodes shared).
+ * types, places), compile (windows and `at` resolved into bounds, segments inlined, constants folded, equal nodes
+ * shared).
  *
  * One builder collects all texts of one request, so that they share T, parameters and nodes. Not thread safe.
  * Every error is INVALID_ARGUMENT/FILTER (or UNIMPLEMENTED/FEATURE) with line and column in the text that it is about;
- * err->field names the part ("filter", "fields", "order_by", "by", "compute", "steps", "start", "event", "segment NAME").
+ * err->field names the part ("filter", "fields", "order_by", "by", "compute", "steps", "start", "event", "segment
+ * NAME").
  */
 #ifndef REVEILLE_EXPR_H
 #define REVEILLE_EXPR_H
@@ -54,7 +56,8 @@ rv_status_t rv_builder_duration(rv_builder_t *builder, const char *field, const 
 rv_status_t rv_builder_instant(rv_builder_t *builder, const char *field, const char *text, uint32_t *ret_node,
                                rv_error_t *err);
 
-/* The finished program, with the population condition; lives as long as the builder. No text may be added afterwards. */
+/* The finished program, with the population condition; lives as long as the builder. No text may be added afterwards.
+ */
 rv_status_t rv_builder_finish(rv_builder_t *builder, const Reveille__V1__Program **ret, rv_error_t *err);
 /* Names of attributes without history that the program reads. */
 const char *const *rv_builder_attributes(const rv_builder_t *builder, size_t *ret_n);
@@ -64,8 +67,8 @@ bool rv_builder_before_kept(const rv_builder_t *builder);
 rv_status_t rv_filter_segments(const rv_catalog_t *catalog, const char *text, rv_arena_t *arena,
                                const char *const **ret, size_t *ret_n, rv_error_t *err);
 
-/* Checks a program from the wire: every number in range and earlier, every type and literal as the operation needs, domains right
- * (see program.proto). The worker runs nothing unchecked. INVALID_ARGUMENT/REQUEST. */
+/* Checks a program from the wire: every number in range and earlier, every type and literal as the operation needs,
+ * domains right (see program.proto). The worker runs nothing unchecked. INVALID_ARGUMENT/REQUEST. */
 rv_status_t rv_program_check(const Reveille__V1__Program *program, const rv_catalog_t *catalog, rv_error_t *err);
 /* Domain of each node (0 CONST, 1 ROW, 2 EVENT) into out[n_nodes]; the program has been checked. */
 void rv_program_domains(const Reveille__V1__Program *program, uint8_t *out);

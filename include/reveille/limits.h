@@ -6,35 +6,36 @@
 #define REVEILLE_LIMITS_H
 
 /* What requests may hold. */
-#define RV_MAX_BODY (1u << 20)           /* bytes of one body */
-#define RV_MAX_MESSAGE (4u << 20)        /* bytes of one ZeroMQ frame: MAXMSGSIZE */
-#define RV_MAX_UNFINISHED (RV_MAX_MESSAGE + (64u << 10)) /* bytes of all frames of one message: more cut the connection */
-#define RV_MAX_FRAMES 64u                /* frames of one message, likewise; more than a few are answered with an error */
-#define RV_MAX_ELEMENTS (1u << 20)       /* repeated items and fields of one protobuf message */
-#define RV_MAX_NESTING 32u               /* levels of protobuf messages */
-#define RV_MAX_UNPACK (32u << 20)        /* bytes that one unpack may allocate */
-#define RV_MAX_REQUEST_ID 64u            /* bytes */
-#define RV_MAX_TEXT (64u << 10)          /* bytes of a filter */
-#define RV_MAX_NODES 4096u               /* nodes of a program */
-#define RV_MAX_DEPTH 64u                 /* nesting of a filter */
-#define RV_MAX_LIST 65536u               /* elements of a list parameter */
-#define RV_MAX_STEPS 32u                 /* steps of a funnel */
-#define RV_MAX_OVERLAP 64u               /* filters of an overlap */
-#define RV_MAX_PERIODS 1024u             /* periods of a retention */
-#define RV_MAX_GROUP_KEYS 16u            /* expressions of --by */
-#define RV_MAX_FIELDS 256u               /* expressions of --fields, measures of --compute */
+#define RV_MAX_BODY (1u << 20)    /* bytes of one body */
+#define RV_MAX_MESSAGE (4u << 20) /* bytes of one ZeroMQ frame: MAXMSGSIZE */
+#define RV_MAX_UNFINISHED                                                                                              \
+    (RV_MAX_MESSAGE + (64u << 10)) /* bytes of all frames of one message: more cut the connection */
+#define RV_MAX_FRAMES 64u          /* frames of one message, likewise; more than a few are answered with an error */
+#define RV_MAX_ELEMENTS (1u << 20) /* repeated items and fields of one protobuf message */
+#define RV_MAX_NESTING 32u         /* levels of protobuf messages */
+#define RV_MAX_UNPACK (32u << 20)  /* bytes that one unpack may allocate */
+#define RV_MAX_REQUEST_ID 64u      /* bytes */
+#define RV_MAX_TEXT (64u << 10)    /* bytes of a filter */
+#define RV_MAX_NODES 4096u         /* nodes of a program */
+#define RV_MAX_DEPTH 64u           /* nesting of a filter */
+#define RV_MAX_LIST 65536u         /* elements of a list parameter */
+#define RV_MAX_STEPS 32u           /* steps of a funnel */
+#define RV_MAX_OVERLAP 64u         /* filters of an overlap */
+#define RV_MAX_PERIODS 1024u       /* periods of a retention */
+#define RV_MAX_GROUP_KEYS 16u      /* expressions of --by */
+#define RV_MAX_FIELDS 256u         /* expressions of --fields, measures of --compute */
 
 /* What the catalog may hold. */
 #define RV_MAX_ATTRIBUTES 1024u
 #define RV_MAX_TYPES 1024u
 #define RV_MAX_PROPERTIES 256u
-#define RV_MAX_NAME 256u                 /* bytes of a name */
-#define RV_MAX_KEY 256u                  /* bytes of a contact or company key */
-#define RV_MAX_EVENT_ID 1024u            /* bytes of an event id or source */
-#define RV_MAX_VALUE (64u << 10)         /* bytes of a string value */
-#define RV_MAX_SET 1024u                 /* elements of a set */
-#define RV_MAX_SCALE 18u                 /* decimal places that a schema may declare */
-#define RV_MAX_RESULT_SCALE 36u          /* decimal places that arithmetic may reach */
+#define RV_MAX_NAME 256u         /* bytes of a name */
+#define RV_MAX_KEY 256u          /* bytes of a contact or company key */
+#define RV_MAX_EVENT_ID 1024u    /* bytes of an event id or source */
+#define RV_MAX_VALUE (64u << 10) /* bytes of a string value */
+#define RV_MAX_SET 1024u         /* elements of a set */
+#define RV_MAX_SCALE 18u         /* decimal places that a schema may declare */
+#define RV_MAX_RESULT_SCALE 36u  /* decimal places that arithmetic may reach */
 #define RV_MAX_SEGMENTS 4096u
 #define RV_MAX_PARTITIONS 1024u
 #define RV_MAX_WORKERS 1024u
@@ -42,20 +43,20 @@
 /* Times: 1970-01-01 to the end of 2105, ms. */
 #define RV_TIME_MIN 0ll
 #define RV_TIME_MAX 4291747199999ll
-#define RV_FUTURE_MS 86400000ll          /* an event may be so much later than the coordinator's clock */
+#define RV_FUTURE_MS 86400000ll /* an event may be so much later than the coordinator's clock */
 
 /* Write identities. */
-#define RV_PRODUCER_WINDOW 65536u        /* sequences remembered a producer and partition */
-#define RV_MAX_PRODUCERS 10000u          /* producers remembered a partition */
+#define RV_PRODUCER_WINDOW 65536u /* sequences remembered a producer and partition */
+#define RV_MAX_PRODUCERS 10000u   /* producers remembered a partition */
 
 /* What daemons hold at once. */
-#define RV_MAX_CALLS 4096u               /* open calls of the coordinator */
-#define RV_MAX_QUERIES 256u              /* of them queries that run */
-#define RV_MAX_IMPORT_WINDOW 16u         /* unacknowledged batches of one import */
-#define RV_MAX_WRITE_BYTES (256u << 20)  /* bytes of writes that wait in a worker or coordinator */
-#define RV_STREAM_WINDOW 8u              /* replies of a stream without further credit */
-#define RV_MAX_GROUPS (4u << 20)         /* groups of one aggregate */
-#define RV_MAX_QUERY_MEMORY (1u << 30)   /* bytes of one query in a worker, or of its merge */
+#define RV_MAX_CALLS 4096u              /* open calls of the coordinator */
+#define RV_MAX_QUERIES 256u             /* of them queries that run */
+#define RV_MAX_IMPORT_WINDOW 16u        /* unacknowledged batches of one import */
+#define RV_MAX_WRITE_BYTES (256u << 20) /* bytes of writes that wait in a worker or coordinator */
+#define RV_STREAM_WINDOW 8u             /* replies of a stream without further credit */
+#define RV_MAX_GROUPS (4u << 20)        /* groups of one aggregate */
+#define RV_MAX_QUERY_MEMORY (1u << 30)  /* bytes of one query in a worker, or of its merge */
 #define RV_DEFAULT_TIMEOUT_MS 30000u
 #define RV_MAX_TIMEOUT_MS 3600000u
 
@@ -66,15 +67,15 @@
 #define RV_LEASE_MS 2000u
 
 #ifdef RV_TINY
-#define RV_CHUNK_ROWS 2u                 /* rows of a chunk of a new cluster */
-#define RV_VECTOR 2u                     /* rows or events that an expression is evaluated over at once */
-#define RV_PIECE_BYTES 512u              /* a run or column is stored in pieces of about this */
-#define RV_TAIL_BLOCK 2u                 /* events of the first block of a tail list */
-#define RV_TAIL_BYTES (4u << 10)         /* a partition's tail is flushed from here on */
-#define RV_TAIL_TOTAL (64u << 10)        /* all tails of a worker */
-#define RV_GROUP_COMMIT 2u               /* batches of one log transaction */
-#define RV_MAX_RUNS 3u                   /* runs of a (type, chunk) before they are merged */
-#define RV_PAGE_ROWS 2u                  /* rows of one result message */
+#define RV_CHUNK_ROWS 2u          /* rows of a chunk of a new cluster */
+#define RV_VECTOR 2u              /* rows or events that an expression is evaluated over at once */
+#define RV_PIECE_BYTES 512u       /* a run or column is stored in pieces of about this */
+#define RV_TAIL_BLOCK 2u          /* events of the first block of a tail list */
+#define RV_TAIL_BYTES (4u << 10)  /* a partition's tail is flushed from here on */
+#define RV_TAIL_TOTAL (64u << 10) /* all tails of a worker */
+#define RV_GROUP_COMMIT 2u        /* batches of one log transaction */
+#define RV_MAX_RUNS 3u            /* runs of a (type, chunk) before they are merged */
+#define RV_PAGE_ROWS 2u           /* rows of one result message */
 #endif
 #ifndef RV_CHUNK_ROWS
 #define RV_CHUNK_ROWS 65536u

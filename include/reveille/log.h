@@ -1,5 +1,5 @@
-/* log.h: what a daemon says: one line a message on stderr, "time level id message", with a stable message id. Thread safe.
- * Never log keys or values of contacts. */
+/* log.h: what a daemon says: one line a message on stderr, "time level id message", with a stable message id. Thread
+ * safe. Never log keys or values of contacts. */
 #ifndef REVEILLE_LOG_H
 #define REVEILLE_LOG_H
 

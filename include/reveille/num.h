@@ -14,7 +14,8 @@ typedef unsigned __int128 rv_u128_t;
 
 /* 10^n for n 0 to 38. */
 rv_i128_t rv_pow10(unsigned n);
-/* Parses [-+]digits[.digits]; false on anything else, more than `max_scale` places (trailing zeros count) or overflow of 128 bits. */
+/* Parses [-+]digits[.digits]; false on anything else, more than `max_scale` places (trailing zeros count) or overflow
+ * of 128 bits. */
 bool rv_decimal_parse(const char *text, size_t n, unsigned max_scale, rv_i128_t *ret_coefficient, unsigned *ret_scale);
 /* Text with exactly `scale` places, for example "-0.50". Returns the length; out holds at least 48 bytes. */
 size_t rv_decimal_format(rv_i128_t coefficient, unsigned scale, char *out);
@@ -28,14 +29,16 @@ double rv_decimal_to_double(rv_i128_t c, unsigned scale);
 double rv_decimal_divide(rv_i128_t c, unsigned scale, rv_i128_t d, unsigned dscale);
 /* Coefficient at a greater scale; false on overflow. */
 bool rv_decimal_rescale(rv_i128_t c, unsigned from, unsigned to, rv_i128_t *ret);
-/* Shortest text that reads back as the same double ("0.1", "1e+300", "-0" is "0"). Returns the length; out holds 32 bytes. */
+/* Shortest text that reads back as the same double ("0.1", "1e+300", "-0" is "0"). Returns the length; out holds 32
+ * bytes. */
 size_t rv_double_format(double d, char *out);
 
 /* Exact sum of finite doubles: order never matters. Infinities are counted apart. */
 #define RV_EXACT_WORDS 68
 typedef struct {
-    int64_t word[RV_EXACT_WORDS]; /* signed digits of base 2^32, least first, unit 2^-1088; carries are settled lazily */
-    uint32_t pending;             /* additions since the carries were last settled */
+    int64_t
+        word[RV_EXACT_WORDS]; /* signed digits of base 2^32, least first, unit 2^-1088; carries are settled lazily */
+    uint32_t pending;         /* additions since the carries were last settled */
     uint32_t plus_inf, minus_inf;
 } rv_exact_t;
 void rv_exact_init(rv_exact_t *sum);

@@ -1,8 +1,8 @@
 /* status.h: one status enum, one error value.
  *
- * Every function that can fail returns rv_status_t and, where a sentence helps, fills an rv_error_t that the caller passes
- * (NULL is allowed). Foreign codes (LMDB, ZeroMQ, errno) are mapped where they are met. An error is written where the fact
- * is known and passed on unchanged.
+ * Every function that can fail returns rv_status_t and, where a sentence helps, fills an rv_error_t that the caller
+ * passes (NULL is allowed). Foreign codes (LMDB, ZeroMQ, errno) are mapped where they are met. An error is written
+ * where the fact is known and passed on unchanged.
  */
 #ifndef REVEILLE_STATUS_H
 #define REVEILLE_STATUS_H
@@ -44,28 +44,28 @@ typedef enum {
 /* symbol, status that it goes with */
 #define RV_REASONS(X)                                                                                                  \
     X(NONE, UNKNOWN)                                                                                                   \
-    X(FILTER, INVALID_ARGUMENT)         /* the text of a filter or expression */                                      \
-    X(FIELD, INVALID_ARGUMENT)          /* a field, column or value of the request */                                 \
-    X(REQUEST, INVALID_ARGUMENT)        /* the frame, header or protobuf message */                                   \
-    X(LIMIT, INVALID_ARGUMENT)          /* larger than a limit of limits.h allows, whatever the load */               \
-    X(OVERFLOW, INVALID_ARGUMENT)       /* integer arithmetic of the request left its range */                        \
-    X(METHOD, UNIMPLEMENTED)            /* no such method */                                                          \
-    X(FEATURE, UNIMPLEMENTED)           /* part of the language or API that is not built yet */                       \
-    X(MISSING, NOT_FOUND)               /* no such contact, segment, score, import */                                 \
-    X(INCOMPLETE, UNAVAILABLE)          /* partitions are missing: the message names them */                          \
-    X(NOT_READY, UNAVAILABLE)           /* the cluster is starting */                                                 \
-    X(NOT_LEADER, UNAVAILABLE)          /* wrong worker or old epoch: route again */                                  \
-    X(OUTCOME_UNKNOWN, UNAVAILABLE)     /* a write may have happened: repeat it with the same identity */             \
-    X(BUSY, RESOURCE_EXHAUSTED)         /* too much at once */                                                        \
-    X(QUOTA, RESOURCE_EXHAUSTED)        /* memory, disk or result of one request */                                   \
-    X(CONFLICT, ABORTED)                /* the same identity with other content */                                    \
-    X(LOST_STREAM, ABORTED)             /* a stream lost its spill */                                                 \
-    X(EXPIRED, FAILED_PRECONDITION)     /* a write identity older than the window */                                  \
-    X(SCHEMA, FAILED_PRECONDITION)      /* the schema forbids it, or changed meanwhile */                             \
-    X(VERSION, FAILED_PRECONDITION)     /* the peer speaks another major version */                                   \
-    X(FOREIGN, FAILED_PRECONDITION)     /* data of another cluster, or in use by another process */                   \
-    X(DAMAGED, DATA_LOSS)               /* a checksum or bound of stored data does not hold */                        \
-    X(BUG, INTERNAL)                    /* a broken invariant */
+    X(FILTER, INVALID_ARGUMENT)     /* the text of a filter or expression */                                           \
+    X(FIELD, INVALID_ARGUMENT)      /* a field, column or value of the request */                                      \
+    X(REQUEST, INVALID_ARGUMENT)    /* the frame, header or protobuf message */                                        \
+    X(LIMIT, INVALID_ARGUMENT)      /* larger than a limit of limits.h allows, whatever the load */                    \
+    X(OVERFLOW, INVALID_ARGUMENT)   /* integer arithmetic of the request left its range */                             \
+    X(METHOD, UNIMPLEMENTED)        /* no such method */                                                               \
+    X(FEATURE, UNIMPLEMENTED)       /* part of the language or API that is not built yet */                            \
+    X(MISSING, NOT_FOUND)           /* no such contact, segment, score, import */                                      \
+    X(INCOMPLETE, UNAVAILABLE)      /* partitions are missing: the message names them */                               \
+    X(NOT_READY, UNAVAILABLE)       /* the cluster is starting */                                                      \
+    X(NOT_LEADER, UNAVAILABLE)      /* wrong worker or old epoch: route again */                                       \
+    X(OUTCOME_UNKNOWN, UNAVAILABLE) /* a write may have happened: repeat it with the same identity */                  \
+    X(BUSY, RESOURCE_EXHAUSTED)     /* too much at once */                                                             \
+    X(QUOTA, RESOURCE_EXHAUSTED)    /* memory, disk or result of one request */                                        \
+    X(CONFLICT, ABORTED)            /* the same identity with other content */                                         \
+    X(LOST_STREAM, ABORTED)         /* a stream lost its spill */                                                      \
+    X(EXPIRED, FAILED_PRECONDITION) /* a write identity older than the window */                                       \
+    X(SCHEMA, FAILED_PRECONDITION)  /* the schema forbids it, or changed meanwhile */                                  \
+    X(VERSION, FAILED_PRECONDITION) /* the peer speaks another major version */                                        \
+    X(FOREIGN, FAILED_PRECONDITION) /* data of another cluster, or in use by another process */                        \
+    X(DAMAGED, DATA_LOSS)           /* a checksum or bound of stored data does not hold */                             \
+    X(BUG, INTERNAL)                /* a broken invariant */
 
 typedef enum {
 #define X(symbol, status) RV_REASON_##symbol,
@@ -93,7 +93,8 @@ bool rv_status_retryable(rv_status_t status);
 /* The status that a reason goes with. */
 rv_status_t rv_reason_status(rv_reason_t reason);
 
-/* Fills *err (if not NULL) with the reason, its status and the sentence; returns the status, so: return rv_fail(err, ...). */
+/* Fills *err (if not NULL) with the reason, its status and the sentence; returns the status, so: return rv_fail(err,
+ * ...). */
 rv_status_t rv_fail(rv_error_t *err, rv_reason_t reason, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* The same with another status than the reason's own. */
 rv_status_t rv_fail_as(rv_error_t *err, rv_status_t status, rv_reason_t reason, const char *format, ...)

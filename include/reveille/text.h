@@ -19,7 +19,8 @@ size_t rv_utf8_length(const char *text, size_t n);
 /* Bytewise, then by length: <0, 0, >0. */
 int rv_str_compare(rv_str_t a, rv_str_t b);
 bool rv_str_equal(rv_str_t a, rv_str_t b);
-/* Lower (or upper) case into out (capacity cap >= 3 * n is always enough); returns the length. Simple case mapping per code point. */
+/* Lower (or upper) case into out (capacity cap >= 3 * n is always enough); returns the length. Simple case mapping per
+ * code point. */
 size_t rv_text_lower(const char *text, size_t n, char *out, size_t cap);
 size_t rv_text_upper(const char *text, size_t n, char *out, size_t cap);
 /* like: % any run, _ one code point, whole value; linear in time * pattern. */

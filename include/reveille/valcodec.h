@@ -1,8 +1,8 @@
 /* valcodec.h: typed values as bytes that sort bytewise in the order of the values, and can be read back.
  *
  * Used for sort keys and group keys between workers and coordinator. A value is one tag byte (01 present, FF missing:
- * missing sorts last in both directions) and its payload: integers 8 bytes big endian with the sign flipped, decimals 16
- * likewise, doubles 8 bytes in order-preserving form (-0 is 0), strings their bytes and a 00 (strings hold no NUL).
+ * missing sorts last in both directions) and its payload: integers 8 bytes big endian with the sign flipped, decimals
+ * 16 likewise, doubles 8 bytes in order-preserving form (-0 is 0), strings their bytes and a 00 (strings hold no NUL).
  * `descending` inverts the payload's bytes, not the tag.
  */
 #ifndef REVEILLE_VALCODEC_H
@@ -44,7 +44,8 @@ void rv_bytes_done(rv_bytes_t *bytes);
 
 /* Appends one value. False without memory. */
 bool rv_value_encode(rv_type_t type, const rv_value_t *value, bool descending, rv_bytes_t *out);
-/* Reads one value at *pos of bytes[0..n) and moves *pos; strings are borrowed (descending strings cannot be read back: false). */
+/* Reads one value at *pos of bytes[0..n) and moves *pos; strings are borrowed (descending strings cannot be read back:
+ * false). */
 bool rv_value_decode(rv_type_t type, const uint8_t *bytes, size_t n, size_t *pos, rv_value_t *ret);
 
 #endif

@@ -79,27 +79,87 @@ static void a_count_counts(void **state) {
     rv_builder_destroy(&q.builder);
 }
 
-/* Groups as "key key: result result;". */
-static const char *groups_of(const char *filter, const char *by, const char *compute, rv_status_t wanted) {
-    static char text[1 << 16];
-    const rv_expression_t *keys_found;
+typedef struct {
+    const rv_expression_t *keys;
     const Reveille__V1__Measure *measures;
+    size_t n_keys, n;
+} groups_shape_t;
+
+static char groups_text[1 << 16];
+static size_t groups_at;
+
+static void print_key(const groups_shape_t *shape, const ProtobufCBinaryData *key, size_t pos) {
+    for (size_t k = 0; k < shape->n_keys; k++) {
+        rv_value_t v;
+        char *to = groups_text + groups_at;
+        size_t room = sizeof groups_text - groups_at;
+        assert_true(rv_value_decode(shape->keys[k].type, key->data, key->len, &pos, &v));
+        groups_at += (size_t)(!v.present                         ? snprintf(to, room, "- ")
+                              : shape->keys[k].type == RV_STRING ? snprintf(to, room, "%.*s ", (int)v.s.n, v.s.p)
+                                                                 : snprintf(to, room, "%lld ", (long long)v.i));
+    }
+}
+
+static void print_state(const groups_shape_t *shape, const ProtobufCBinaryData *state, size_t pos) {
+    for (size_t m = 0; m < shape->n; m++) {
+        const Reveille__V1__Measure *asked = &shape->measures[m];
+        rv_measure_t measure = {asked->kind, asked->quantile, asked->type, asked->scale};
+        _Alignas(16) char room[1024];
+        rv_agg_t *agg = (rv_agg_t *)(void *)room;
+        rv_value_t v;
+        rv_type_t type;
+        unsigned scale;
+        assert_true(rv_agg_size(&measure) <= sizeof room);
+        rv_agg_init(&measure, agg);
+        assert_int_equal(rv_agg_combine(&measure, agg, state->data, state->len, &pos, &exec_err), RV_OK);
+        assert_int_equal(rv_agg_finalize(&measure, agg, &v, &exec_err), RV_OK);
+        rv_agg_type(&measure, &type, &scale);
+        char number[64] = "-";
+        if (v.present && type == RV_DOUBLE)
+            number[rv_double_format(v.d, number)] = 0;
+        else if (v.present)
+            snprintf(number, sizeof number, "%lld", (long long)(type == RV_DECIMAL ? (int64_t)v.wide : v.i));
+        groups_at += (size_t)snprintf(groups_text + groups_at, sizeof groups_text - groups_at, "%s%s", number,
+                                      m + 1 < shape->n ? "," : ";");
+        rv_agg_done(&measure, agg);
+    }
+}
+
+static void print_pages(const groups_shape_t *shape, const rvw_job_t *job, rvw_partial_t *partial) {
+    for (bool last = false; !last;) {
+        Reveille__V1__QueryResponse *response;
+        rv_arena_t arena;
+        rv_arena_init(&arena, 16u << 20);
+        assert_int_equal(rvw_partial_next(job, partial, &arena, &response, &last, &exec_err), RV_OK);
+        const Reveille__V1__StringColumn *key = response->groups->keys, *state = response->groups->states;
+        for (size_t g = 0, key_at = 0, state_at = 0; g < key->n_lengths; g++) {
+            print_key(shape, &key->data, key_at);
+            print_state(shape, &state->data, state_at);
+            key_at += key->lengths[g];
+            state_at += state->lengths[g];
+        }
+        rv_arena_done(&arena);
+    }
+}
+
+/* Groups as "key key result,result;". */
+static const char *groups_of(const char *filter, const char *by, const char *compute, rv_status_t wanted) {
+    groups_shape_t shape;
     const char *const *texts;
-    size_t n_by, n, at = 0;
     exec_query_t q;
     Reveille__V1__GroupsQuery groups = REVEILLE__V1__GROUPS_QUERY__INIT;
     Reveille__V1__Measure *list[16];
     exec_open(&q, filter);
-    assert_int_equal(rv_builder_fields(q.builder, "by", by, &keys_found, &n_by, &exec_err), RV_OK);
-    if (rv_builder_compute(q.builder, compute, &measures, &texts, &n, &exec_err) != RV_OK)
+    assert_int_equal(rv_builder_fields(q.builder, "by", by, &shape.keys, &shape.n_keys, &exec_err), RV_OK);
+    if (rv_builder_compute(q.builder, compute, &shape.measures, &texts, &shape.n, &exec_err) != RV_OK)
         fail_msg("%s", exec_err.message);
-    for (size_t i = 0; i < n_by; i++)
-        q.fields[i] = keys_found[i].node;
-    for (size_t i = 0; i < n; i++)
-        list[i] = (Reveille__V1__Measure *)(uintptr_t)&measures[i];
-    groups.n_by = n_by;
+    for (size_t i = 0; i < shape.n_keys; i++)
+        q.fields[i] = shape.keys[i].node;
+    for (size_t i = 0; i < shape.n; i++)
+        list[i] = (Reveille__V1__Measure *)(uintptr_t)&shape.measures[i];
+    groups.n_by = shape.n_keys;
     groups.by = q.fields;
-    groups.n_measures = n;
+    groups.n_measures = shape.n;
     groups.measures = list;
     q.request.sink_case = REVEILLE__V1__QUERY_REQUEST__SINK_GROUPS;
     q.request.groups = &groups;
@@ -108,53 +168,13 @@ static const char *groups_of(const char *filter, const char *by, const char *com
     rvw_partial_t *partial = NULL;
     rv_status_t status = exec_run(&q.request, &job, &partial);
     assert_int_equal(status, wanted);
-    text[0] = 0;
-    for (bool last = status != RV_OK; !last;) {
-        Reveille__V1__QueryResponse *response;
-        rv_arena_t arena;
-        rv_arena_init(&arena, 16u << 20);
-        assert_int_equal(rvw_partial_next(job, partial, &arena, &response, &last, &exec_err), RV_OK);
-        const Reveille__V1__StringColumn *key = response->groups->keys, *state = response->groups->states;
-        size_t key_at = 0, state_at = 0;
-        for (size_t g = 0; g < key->n_lengths; g++) {
-            size_t pos = key_at, spos = state_at;
-            for (size_t k = 0; k < n_by; k++) {
-                rv_value_t v;
-                assert_true(rv_value_decode(keys_found[k].type, key->data.data, key->data.len, &pos, &v));
-                at += (size_t)(!v.present ? snprintf(text + at, sizeof text - at, "- ")
-                               : keys_found[k].type == RV_STRING
-                                   ? snprintf(text + at, sizeof text - at, "%.*s ", (int)v.s.n, v.s.p)
-                                   : snprintf(text + at, sizeof text - at, "%lld ", (long long)v.i));
-            }
-            for (size_t m = 0; m < n; m++) {
-                rv_measure_t measure = {list[m]->kind, list[m]->quantile, list[m]->type, list[m]->scale};
-                _Alignas(16) char room[1024];
-                rv_agg_t *agg = (rv_agg_t *)(void *)room;
-                rv_value_t v;
-                rv_type_t type;
-                unsigned scale;
-                assert_true(rv_agg_size(&measure) <= sizeof room);
-                rv_agg_init(&measure, agg);
-                assert_int_equal(rv_agg_combine(&measure, agg, state->data.data, state->data.len, &spos, &exec_err),
-                                 RV_OK);
-                assert_int_equal(rv_agg_finalize(&measure, agg, &v, &exec_err), RV_OK);
-                rv_agg_type(&measure, &type, &scale);
-                char number[64] = "-";
-                if (v.present && type == RV_DOUBLE)
-                    number[rv_double_format(v.d, number)] = 0;
-                else if (v.present)
-                    snprintf(number, sizeof number, "%lld", (long long)(type == RV_DECIMAL ? (int64_t)v.wide : v.i));
-                at += (size_t)snprintf(text + at, sizeof text - at, "%s%s", number, m + 1 < n ? "," : ";");
-                rv_agg_done(&measure, agg);
-            }
-            key_at += key->lengths[g];
-            state_at += state->lengths[g];
-        }
-        rv_arena_done(&arena);
-    }
+    groups_at = 0;
+    groups_text[0] = 0;
+    if (status == RV_OK)
+        print_pages(&shape, job, partial);
     exec_finish(&job, &partial);
     rv_builder_destroy(&q.builder);
-    return text;
+    return groups_text;
 }
 
 static void rows_fall_into_groups(void **state) {
