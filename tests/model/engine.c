@@ -39,7 +39,7 @@ rvm_layout_t rvm_layout_random(rvm_dice_t *dice) {
     }
     int power = rvm_dice_chance(dice, 70) ? rvm_dice_below(dice, 4) : rvm_dice_below(dice, 16);
     layout.chunk_rows = 2u << power;
-    layout.keeper = rvm_dice_chance(dice, 12);
+    layout.keeper = rvm_dice_chance(dice, 20);
     return layout;
 }
 

@@ -104,6 +104,29 @@ bool rvm_selects(const rvm_context_t *c, const rvm_selection_t *selection, const
     return selection->where == NULL || rvm_true(&here, selection->where);
 }
 
+static bool is_of_event(const rvm_node_t *node) {
+    bool found =
+        node->kind == RVM_NODE_PATH && (node->reference == RVM_REF_PROPERTY || node->reference == RVM_REF_EVENT);
+    for (int i = 0; i < node->n && !found; i++) {
+        found = is_of_event(node->kid[i]);
+    }
+    return found;
+}
+
+// What a condition says of the contact alone is evaluated without any event too: an overflow there is one.
+static void see_contact_parts(const rvm_context_t *c, const rvm_node_t *where) {
+    if (where == NULL) {
+        return;
+    }
+    if (!is_of_event(where)) {
+        rvm_eval(c, where);
+        return;
+    }
+    for (int i = 0; i < where->n; i++) {
+        see_contact_parts(c, where->kid[i]);
+    }
+}
+
 // The events of a selection, in order.
 static int take(const rvm_context_t *c, const rvm_selection_t *selection, const bounds_t *b,
                 const rvm_event_t **taken) {
@@ -176,6 +199,7 @@ static rvm_value_t of_field(const rvm_context_t *c, const rvm_node_t *node, cons
 
 rvm_value_t rvm_eval_aggregate(const rvm_context_t *c, const rvm_node_t *node) {
     bounds_t b = bounds_of(c, &node->selection->window);
+    see_contact_parts(c, node->selection->where);
     if (b.missing) {
         return node->aggregate == RVM_AGG_EXISTS ? rvm_bool(false) : rvm_missing();
     }
@@ -250,6 +274,9 @@ rvm_value_t rvm_eval_funnel(const rvm_context_t *c, const rvm_steps_t *steps, in
                             const rvm_window_t *window) {
     bounds_t b = bounds_of(c, window);
     int64_t best = 0;
+    for (int k = 0; k < steps->n; k++) {
+        see_contact_parts(c, steps->step[k]->where);
+    }
     if (b.missing) {
         return rvm_missing();
     }

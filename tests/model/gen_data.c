@@ -141,7 +141,7 @@ void rvm_gen_schema(rvm_gen_t *g) {
 int64_t rvm_gen_instant(rvm_gen_t *g) {
     int64_t days = rvm_gen_below(g, 60) - 50; // some are later than most instants asked about
     switch (rvm_gen_below(g, 5)) {
-    case 0:
+    case 0: // whole days meet each other and the ends of windows
         return RVM_GEN_NOW + days * RVM_GEN_DAY;
     case 1:
         return RVM_GEN_NOW + days * RVM_GEN_DAY + rvm_gen_below(g, 3) - 1;
@@ -262,11 +262,19 @@ static void gen_properties(rvm_gen_t *g, rvm_event_t *event) {
                                              : "";
 }
 
-static rvm_event_t gen_fresh(rvm_gen_t *g, int64_t import) {
+// An instant that lies a usual span from another event's: at the ends of funnels and periods.
+static int64_t near_instant(rvm_gen_t *g, int64_t at) {
+    static const int64_t spans[] = {0, 3600000, RVM_GEN_DAY, 2 * RVM_GEN_DAY, 3 * RVM_GEN_DAY, 7 * RVM_GEN_DAY};
+    int64_t span = spans[rvm_gen_below(g, 6)];
+    return rvm_gen_chance(g, 70) ? at + span : at - span;
+}
+
+static rvm_event_t gen_fresh(rvm_gen_t *g, const rvm_event_t *other, int64_t import) {
+    bool near = other != NULL && rvm_gen_chance(g, 30);
     rvm_event_t event = {.import = import};
-    event.contact = gen_key(g);
+    event.contact = near && rvm_gen_chance(g, 70) ? other->contact : gen_key(g);
     event.type = rvm_gen_below(g, g->one->schema.n_types);
-    event.at = rvm_gen_instant(g);
+    event.at = near ? near_instant(g, other->at) : rvm_gen_instant(g);
     event.source = rvm_gen_chance(g, 70) ? "" : rvm_gen_chance(g, 50) ? "crm" : "web";
     event.id = rvm_gen_chance(g, 10)   ? ""
                : rvm_gen_chance(g, 25) ? rvm_format(g->arena, "e%d", rvm_gen_below(g, 9))
@@ -315,7 +323,7 @@ static void gen_events(rvm_gen_t *g, rvm_op_t *op, int n, int before) {
     for (int i = 0; i < n; i++) {
         const rvm_event_t *old = rvm_gen_chance(g, 50) && i > 0 ? &events[rvm_gen_below(g, i)] : some_event(g, before);
         bool again = old != NULL && rvm_gen_chance(g, 18);
-        events[i] = again ? gen_again(g, *old, before + 1) : gen_fresh(g, before + 1);
+        events[i] = again ? gen_again(g, *old, before + 1) : gen_fresh(g, old, before + 1);
     }
     op->n = n;
     op->events = events;
@@ -350,7 +358,7 @@ void rvm_gen_operations(rvm_gen_t *g) {
         if (i == 1) {
             ops[i].kind = RVM_OP_EVENTS;
         }
-        if (i > 1 && dice >= 97 && rvm_gen_has(g, RVM_GEN_DELETE)) {
+        if (i > 1 && dice >= 94 && rvm_gen_has(g, RVM_GEN_DELETE)) {
             gen_delete(g, &ops[i], i);
         } else if (ops[i].kind == RVM_OP_CONTACTS || ops[i].kind == RVM_OP_COMPANIES) {
             gen_rows(g, &ops[i]);

@@ -243,6 +243,5 @@ rvm_query_t rvm_query_spoil(rvm_arena_t *arena, rvm_dice_t *dice, const rvm_quer
     if (is_blank(*text)) {
         *text = made.kind == RVM_QUERY_AGGREGATE && text == texts[2] ? "count" : "";
     }
-    made.uses_score = made.uses_score || strstr(*text, "score") != NULL;
     return made;
 }

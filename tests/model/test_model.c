@@ -78,17 +78,16 @@ static int run(const rvm_settings_t *settings) {
         all.infinite += tallies[i].infinite;
         all.refused += tallies[i].refused;
         all.spoilt += tallies[i].spoilt;
-        all.moved += tallies[i].moved;
         all.other_places += tallies[i].other_places;
         all.worlds += tallies[i].worlds;
         all.threads += tallies[i].threads;
     }
     munmap(tallies, MAX_PROCESSES * sizeof *tallies);
-    printf("model: %ld worlds from seed %llu, %ld with a second thread; %ld rows of equal score moved\n"
+    printf("model: %ld worlds from seed %llu, %ld with a second thread\n"
            "       %ld texts spoilt; %ld requests refused, %ld of them at another place\n"
            "       %ld overflows, %ld of them of doubles\n",
-           all.worlds, (unsigned long long)settings->seed, all.threads, all.moved, all.spoilt, all.refused,
-           all.other_places, all.overflows, all.infinite);
+           all.worlds, (unsigned long long)settings->seed, all.threads, all.spoilt, all.refused, all.other_places,
+           all.overflows, all.infinite);
     printf("%ld passed, %ld failed\n", all.cases, all.mismatches);
     return all.mismatches == 0 && all.cases > 0 ? 0 : 1;
 }

@@ -164,7 +164,7 @@ static void run_world(rvm_trial_t *w) {
 void rvm_trial_run(uint64_t seed, const rvm_settings_t *settings, const char *dir, rvm_tally_t *tally) {
     static const rvm_gen_options_t large = {
         .features = RVM_GEN_ALL, .contacts = 150, .events = 1500, .queries = 12, .depth = 4};
-    bool is_large = seed % 50 == 0; // for full vectors, several pieces, many runs
+    bool is_large = seed % 25 == 0; // for full vectors, several pieces, many runs
     rvm_trial_t w = {.one = rvm_case_new(seed, is_large ? &large : NULL),
                      .settings = settings,
                      .tally = tally,

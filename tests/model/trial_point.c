@@ -39,18 +39,16 @@ static rvm_table_t events_table(rvm_arena_t *arena, const rvm_schema_t *schema, 
 static const char *contact_differs(const rvm_trial_t *w, const rvm_views_t *views, const rvm_contact_t *contact,
                                    int64_t until, rvm_arena_t *arena) {
     const rvm_schema_t *schema = &w->one->schema;
-    static const rvm_query_t exact = {.kind = RVM_QUERY_COUNT};
     rvm_table_t attributes, events;
     rv_error_t err = {0};
-    bool moved;
     if (rvm_engine_contact(w->engine, views, contact->key, until, arena, &attributes, &events, &err) != RV_OK) {
         return rvm_format(arena, "%s", err.message);
     }
     rvm_table_t expected = values_table(arena, schema->attributes, contact->values, schema->n_attributes);
-    const char *differs = rvm_table_differs(arena, &exact, &expected, NULL, &attributes, 0, &moved);
+    const char *differs = rvm_table_differs(arena, &expected, &attributes);
     if (differs == NULL) {
         expected = events_table(arena, schema, contact, until);
-        differs = rvm_table_differs(arena, &exact, &expected, NULL, &events, 0, &moved);
+        differs = rvm_table_differs(arena, &expected, &events);
     }
     return differs;
 }
@@ -58,10 +56,8 @@ static const char *contact_differs(const rvm_trial_t *w, const rvm_views_t *view
 static const char *company_differs(const rvm_trial_t *w, const rvm_views_t *views, const rvm_company_t *company,
                                    rvm_arena_t *arena) {
     const rvm_schema_t *schema = &w->one->schema;
-    static const rvm_query_t exact = {.kind = RVM_QUERY_COUNT};
     rvm_table_t got;
     rv_error_t err = {0};
-    bool moved;
     bool bare = true; // a company that contacts name and nobody wrote is not at its home
     for (int i = 0; i < schema->n_company_attributes; i++) {
         bare = bare && company->values[i].type == RVM_MISSING;
@@ -72,7 +68,7 @@ static const char *company_differs(const rvm_trial_t *w, const rvm_views_t *view
     }
     rvm_table_t expected =
         values_table(arena, schema->company_attributes, company->values, schema->n_company_attributes);
-    return rvm_table_differs(arena, &exact, &expected, NULL, &got, 0, &moved);
+    return rvm_table_differs(arena, &expected, &got);
 }
 
 // Every contact and company as point reads show them, and a contact that is not there.

@@ -27,7 +27,7 @@ static void enter(rvc_ledger_t *ledger, uint32_t slot, const uint32_t *partition
     Reveille__V1__QueryResponse response = REVEILLE__V1__QUERY_RESPONSE__INIT;
     Reveille__V1__QueryPartitionResult results[8], *list[8];
     Reveille__V1__Status damaged = REVEILLE__V1__STATUS__INIT;
-    damaged.code = RV_DATA_LOSS;
+    damaged.code = REVEILLE__V1__CODE__CODE_DATA_LOSS;
     for (size_t i = 0; i < n; i++) {
         reveille__v1__query_partition_result__init(&results[i]);
         results[i].partition = partitions[i];

@@ -19,9 +19,9 @@ typedef struct {
     const void *data;
 } rvw_vec_t;
 
-/* Values of a node for all rows of the chunk. */
 #define RVW_TEXT_ROOM 304u /* bytes that rvw_column_string may write */
 
+/* Values of a node for all rows of the chunk. */
 typedef enum {
     RVW_ARRAY_NONE,
     RVW_ARRAY_U8,
@@ -50,7 +50,6 @@ typedef enum {
     RVW_FROM_CONSTANT, /* the vector is filled already */
     RVW_FROM_COLUMN,
     RVW_FROM_ARRAY,
-
     RVW_FROM_COMPANY, /* column: company rows; attribute of them */
     RVW_FROM_SPLIT,   /* column: the keys */
     RVW_FROM_TABLE    /* BOOL by code of a DICT column */
