@@ -5,8 +5,7 @@
 
 #include <string.h>
 
-static const char *cells_differ(rvm_arena_t *arena, const rvm_table_t *expected, int at, const rvm_table_t *got,
-                                int row, double slack) {
+static const char *cells_differ(rvm_arena_t *arena, const rvm_table_t *expected, const rvm_table_t *got, int row) {
     for (int c = 0; c < expected->columns; c++) {
         const rvm_value_t *a = rvm_cell(expected, row, c), *b = rvm_cell(got, row, c);
         if (!rvm_same(a, b)) {
