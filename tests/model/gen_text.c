@@ -259,6 +259,11 @@ static rvm_text_t text_test(rvm_gen_t *g, rvm_text_t e) {
     return text_of(rvm_format(g->arena, "%s %s%s %s", left, negation, op, rvm_gen_quote(g, pattern)), LEVEL_TEST);
 }
 
+// Usually a constant; now and then something that differs by contact and may be missing.
+static const char *range_end(rvm_gen_t *g, rvm_text_t e, rvm_type_t type, int depth) {
+    return rvm_gen_chance(g, 70) ? threshold(g, e, type) : rvm_gen_up_to(g, of_type(g, type, depth - 2), LEVEL_SUM);
+}
+
 static rvm_text_t comparison(rvm_gen_t *g, int depth) {
     static const char *const ops[] = {"=", "!=", "<", "<=", ">", ">=", ">=", "<"};
     static const rvm_type_t types[] = {RVM_INT,    RVM_INT,    RVM_INT,  RVM_INT,
@@ -276,9 +281,10 @@ static rvm_text_t comparison(rvm_gen_t *g, int depth) {
         return text_of(rvm_format(g->arena, "%s %s%s %s", left, negation, rvm_gen_word(g, "in"), right), LEVEL_TEST);
     case 1:
         negation = not_or_empty(g);
-        right = threshold(g, e, type);
-        return text_of(rvm_format(g->arena, "%s %sbetween %s and %s", left, negation, right, threshold(g, e, type)),
-                       LEVEL_TEST);
+        right = range_end(g, e, type, depth);
+        return text_of(
+            rvm_format(g->arena, "%s %sbetween %s and %s", left, negation, right, range_end(g, e, type, depth)),
+            LEVEL_TEST);
     case 2:
         right = rvm_gen_up_to(g, of_type(g, type, depth - 1), LEVEL_SUM);
         break;
@@ -335,8 +341,12 @@ rvm_text_t rvm_gen_score(rvm_gen_t *g) {
 static rvm_text_t segment(rvm_gen_t *g) {
     for (int i = g->one->n_segments - 1; i >= 0; i--) {
         if ((g->in_at == 0 || g->safe[i]) && (i == 0 || rvm_gen_chance(g, 50))) {
-            return text_of(rvm_format(g->arena, "segment(%s)", rvm_gen_quote(g, g->one->segments[i].name)),
-                           LEVEL_PRIMARY);
+            const char *text = rvm_format(g->arena, "segment(%s)", rvm_gen_quote(g, g->one->segments[i].name));
+            if (g->safe[i] && rvm_gen_has(g, RVM_GEN_AT) && rvm_gen_chance(g, 30)) { // then and now
+                const char *then = rvm_gen_point(g, 0);
+                return text_of(rvm_format(g->arena, "%s != %s at %s", text, text, then), LEVEL_TEST);
+            }
+            return text_of(text, LEVEL_PRIMARY);
         }
     }
     return text_of("exists(any)", LEVEL_PRIMARY);

@@ -75,7 +75,7 @@ static int run(const rvm_settings_t *settings) {
         all.cases += tallies[i].cases;
         all.mismatches += tallies[i].mismatches;
         all.overflows += tallies[i].overflows;
-        all.infinite += tallies[i].infinite;
+        all.answered += tallies[i].answered;
         all.refused += tallies[i].refused;
         all.spoilt += tallies[i].spoilt;
         all.other_places += tallies[i].other_places;
@@ -85,9 +85,9 @@ static int run(const rvm_settings_t *settings) {
     munmap(tallies, MAX_PROCESSES * sizeof *tallies);
     printf("model: %ld worlds from seed %llu, %ld with a second thread\n"
            "       %ld texts spoilt; %ld requests refused, %ld of them at another place\n"
-           "       %ld overflows, %ld of them of doubles\n",
+           "       %ld overflows, %ld of them answered by the engine\n",
            all.worlds, (unsigned long long)settings->seed, all.threads, all.spoilt, all.refused, all.other_places,
-           all.overflows, all.infinite);
+           all.overflows, all.answered);
     printf("%ld passed, %ld failed\n", all.cases, all.mismatches);
     return all.mismatches == 0 && all.cases > 0 ? 0 : 1;
 }

@@ -15,7 +15,7 @@ typedef struct rvm_tally { // of one process
     bool finished;         // came to its end
     long cases;            // requests that both answer, alike
     long mismatches;
-    long overflows, infinite, refused, spoilt, other_places, worlds, threads;
+    long overflows, answered, refused, spoilt, other_places, worlds, threads;
 } rvm_tally_t;
 
 typedef struct rvm_settings {

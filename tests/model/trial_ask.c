@@ -40,7 +40,7 @@ static const char *status_differs(rvm_trial_t *w, const question_t *q) {
     bool refused = q->expected == RVM_SYNTAX || q->expected == RVM_INVALID || q->expected == RVM_UNIMPLEMENTED;
     if (q->expected == RVM_OVERFLOW) {
         w->tally->overflows++;
-        w->tally->infinite += got == RVM_OK; // a double that is not finite, which the engine takes as a value
+        w->tally->answered += got == RVM_OK; // a double that is not finite, which the engine takes as a value
         return got == RVM_OVERFLOW || got == RVM_OK ? NULL : "the model overflows, the engine fails otherwise";
     }
     if (!refused) {
