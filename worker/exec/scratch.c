@@ -139,7 +139,7 @@ rv_status_t rvw_scratch_prepare(rvw_scratch_t *s, const rvw_job_t *job, rv_error
     for (unsigned k = RVW_FRAMES; k-- > 0;)
         RVW_TRY(lay_out(s, job, k, err));
     s->job_mark = rvw_space_mark(s->space);
-    s->serial = job->serial;
+    s->serial = job->passes ? job->serial : 0; /* what constants are folded in has no marks and no constants yet */
     return RV_OK;
 }
 
