@@ -1,6 +1,7 @@
 /* sink_bytes.c: memory that a partial keeps until it is destroyed, in blocks that can change hands.
  *
- * Blocks form a list; taking moves on in the newest. They double up to BLOCK, so that few groups take little. All of it is counted against the job. Failure: QUOTA.
+ * Blocks form a list; taking moves on in the newest. They grow up to BLOCK, so that few groups take little. All of it
+ * is counted against the job. Failure: QUOTA.
  */
 #include <stdlib.h>
 #include <string.h>
