@@ -1,6 +1,6 @@
 """What an idle cluster costs, what a flush and queries leave behind. RV_LONG=1 takes the full figures (60 s, 100,000 queries).
 
-The short form sees a leak of 100 bytes a query: a megabyte over its window. Without a leak less than 200 KB have been seen there.
+The short form sees a leak of 100 bytes a query: a megabyte over its window. Without a leak less than 200 KB have been seen there."""
 import collections
 import os
 import threading
