@@ -1,8 +1,8 @@
 /* scratch.c: a thread's work space.
  *
  * For each job the vectors of its nodes are laid out once, constants are written out, and a mark remembers how far that
- * goes; each task starts from that mark. Memory stays for the next task; when another job comes, what exceeds a few MiB
- * is given back. Failure: QUOTA past the budget.
+ * goes; each task starts from that mark. Constants are folded here too, before the job's layout is known. Memory stays
+ * for the next task; when another job comes, what exceeds a few MiB is given back. Failure: QUOTA past the budget.
  */
 #include <stdlib.h>
 #include <string.h>
