@@ -3,6 +3,7 @@
  * SIGTERM and SIGINT are blocked and read from a signalfd, so that they arrive in the poll loop like everything else:
  * they drain. SIGPIPE is ignored. Exit status: 0 stopped as asked, 1 failed (one line says why), 2 wrong usage. */
 #include "coordinator.h"
+#include "reveille/heap.h"
 #include "settings.h"
 #include <signal.h>
 #include <stdio.h>
@@ -41,6 +42,7 @@ int main(int argc, char **argv) {
         puts("reveille-coordinator " RV_VERSION);
         return 0;
     }
+    rv_heap_bound();
     rv_log_level(settings.log_level);
     int stop_fd = stop_signals();
     if (stop_fd < 0) {

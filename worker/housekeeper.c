@@ -3,10 +3,12 @@
  *
  * A partition is flushed when its tail is large (RV_TAIL_BYTES), when all tails together are (RV_TAIL_TOTAL: the
  * largest first), or when its oldest unflushed write is FLUSH_AGE_MS old. After a flush its runs are merged when there
- * are too many and the log is trimmed. A partition that fails is out of service and reported; the others go on.
+ * are too many and the log is trimmed. A partition that fails is out of service and reported; the others go on. Before
+ * it sleeps after work it gives the memory that the work took back to the system.
  */
 #include "housekeeper.h"
 #include "reveille/clock.h"
+#include "reveille/heap.h"
 #include "reveille/log.h"
 #include "reveille/v1/worker.pb-c.h"
 #include <errno.h>
@@ -195,6 +197,7 @@ static void sleep_for(rvw_housekeeper_t *k, int64_t ms) {
 static void *run(void *context) {
     rvw_housekeeper_t *k = context;
     rv_error_t err;
+    bool worked = true; /* opening the directory took memory too */
     pthread_mutex_lock(&k->lock);
     while (!k->stop) {
         int64_t wait, now = rv_mono_ms();
@@ -205,11 +208,14 @@ static void *run(void *context) {
             k->calls = first->next;
             if (!k->calls)
                 k->last_call = &k->calls;
-        } else if (flush < 0 && erase < 0) {
+        } else if (flush < 0 && erase < 0 && !worked) {
             sleep_for(k, wait);
             continue;
         }
         pthread_mutex_unlock(&k->lock);
+        worked = first || flush >= 0 || erase >= 0;
+        if (!worked)
+            rv_heap_trim();
         if (flush >= 0)
             flush_one(k, (uint32_t)flush, &err);
         if (erase >= 0 && compact_one(k, (uint32_t)erase, &err) == RV_OK &&

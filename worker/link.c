@@ -428,8 +428,10 @@ static void run(zsock_t *pipe, void *context) {
             read_data(link);
         if (items[3].revents)
             read_control(link);
-        if (items[1].revents || (items[2].revents & ZMQ_POLLOUT))
+        if (items[1].revents || (items[2].revents & ZMQ_POLLOUT)) {
             link->outbox_blocked = !rvw_outbox_send(link->config.outbox, zsock_resolve(link->data));
+            sweep_calls(link); /* what was answered is let go at once: memory must not grow with the rate of calls */
+        }
     }
     zsock_destroy(&link->data);
     zsock_destroy(&link->control);

@@ -5,6 +5,7 @@
  * usage.
  */
 #include "link.h"
+#include "reveille/heap.h"
 #include "reveille/log.h"
 #include <czmq.h>
 #include <getopt.h>
@@ -134,6 +135,7 @@ int main(int argc, char **argv) {
     int parsed = parse(argc, argv, &options);
     if (parsed >= 0)
         return parsed;
+    rv_heap_bound();
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);

@@ -108,7 +108,7 @@ static const ProtobufCMessageDescriptor *task_descriptor(rvw_task_t task) {
     return &reveille__v1__query_request__descriptor;
 }
 
-static void open_query(rvw_pool_t *pool, query_t *q) {
+static void open_query(rvw_pool_t *pool, query_t *q, thread_t *t) {
     ProtobufCMessage *message;
     if (rvw_call_stopped(q->call, &q->err) != RV_OK ||
         rvw_call_unpack(q->call, task_descriptor(q->task), &message, &q->err) != RV_OK)
@@ -141,7 +141,7 @@ static void open_query(rvw_pool_t *pool, query_t *q) {
         rv_fail_memory(&q->err, "a query");
         return;
     }
-    if (rvw_job_new(request, q->catalog, &q->job, &q->err) == RV_OK)
+    if (rvw_job_new(request, q->catalog, t->scratch, &q->job, &q->err) == RV_OK)
         open_sources(pool, q, request->partitions, request->n_partitions);
 }
 
@@ -304,9 +304,9 @@ static query_t *pick(rvw_pool_t *pool) {
 
 /* ---- threads ---- */
 
-static void step_open(rvw_pool_t *pool, query_t *q) {
+static void step_open(rvw_pool_t *pool, query_t *q, thread_t *t) {
     pthread_mutex_unlock(&pool->lock);
-    open_query(pool, q);
+    open_query(pool, q, t);
     pthread_mutex_lock(&pool->lock);
     q->state = q->task == RVW_TASK_QUERY && q->err.status == RV_OK ? SCAN : SEND;
 }
@@ -349,7 +349,7 @@ static void work_on(rvw_pool_t *pool, query_t *q, thread_t *t) {
     link_last(pool, q);
     q->busy++;
     if (q->state == OPEN)
-        step_open(pool, q);
+        step_open(pool, q, t);
     if (q->state == SCAN) {
         if (pool->n_threads > 1 && runnable(q))
             pthread_cond_broadcast(&pool->work);

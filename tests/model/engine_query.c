@@ -216,12 +216,11 @@ static rv_status_t read_pages(const rvw_job_t *job, rvw_partial_t *partial, rvm_
 }
 
 // Runs the chunks over some partials and merges these in a random order into the first that comes.
-static rv_status_t run_job(rvm_engine_t *engine, const rvw_job_t *job, const chunk_t *chunks, int n,
-                           rvm_arena_t *memory, rvm_pages_t *ret, rv_error_t *err) {
+static rv_status_t run_job(rvm_engine_t *engine, const rvw_job_t *job, rvw_scratch_t *scratch, const chunk_t *chunks,
+                           int n, rvm_arena_t *memory, rvm_pages_t *ret, rv_error_t *err) {
     rvw_partial_t *partials[MAX_PARTIALS] = {NULL};
-    rvw_scratch_t *scratch = NULL;
     int n_partials = 1 + rvm_dice_below(&engine->dice, MAX_PARTIALS);
-    rv_status_t status = rvw_scratch_new(&scratch);
+    rv_status_t status = RV_OK;
     for (int i = 0; status == RV_OK && i < n_partials; i++) {
         status = rvw_partial_new(job, &partials[i], err);
     }
@@ -243,7 +242,6 @@ static rv_status_t run_job(rvm_engine_t *engine, const rvw_job_t *job, const chu
     for (int i = 0; i < MAX_PARTIALS; i++) {
         rvw_partial_destroy(&partials[i]);
     }
-    rvw_scratch_destroy(&scratch);
     return status;
 }
 
@@ -252,17 +250,22 @@ static rv_status_t run_worker(rvm_engine_t *engine, const rvm_views_t *views, in
     rv_arena_t arena;
     ProtobufCMessage *message = NULL;
     rvw_job_t *job = NULL;
+    rvw_scratch_t *scratch = NULL;
     chunk_t *chunks;
     int n_chunks = list_chunks(engine, views, worker, memory, &chunks);
     rv_arena_init(&arena, RV_MAX_UNPACK);
     rv_status_t status = rv_wire_unpack(&reveille__v1__query_request__descriptor, bytes, n, &arena, &message, err);
     if (status == RV_OK) {
-        status = rvw_job_new((const Reveille__V1__QueryRequest *)message, engine->catalog, &job, err);
+        status = rvw_scratch_new(&scratch);
     }
     if (status == RV_OK) {
-        status = run_job(engine, job, chunks, n_chunks, memory, ret, err);
+        status = rvw_job_new((const Reveille__V1__QueryRequest *)message, engine->catalog, scratch, &job, err);
+    }
+    if (status == RV_OK) {
+        status = run_job(engine, job, scratch, chunks, n_chunks, memory, ret, err);
     }
     rvw_job_destroy(&job);
+    rvw_scratch_destroy(&scratch);
     rv_arena_done(&arena);
     return status;
 }

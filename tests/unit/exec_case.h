@@ -169,11 +169,11 @@ static inline rv_status_t exec_run(const Reveille__V1__QueryRequest *request, rv
                                    rvw_partial_t **ret) {
     rvw_partial_t *other = NULL;
     *ret = NULL;
-    rv_status_t status = rvw_job_new(request, exec_catalog, ret_job, &exec_err);
-    if (status != RV_OK)
-        return status;
     if (!exec_scratch)
         assert_int_equal(rvw_scratch_new(&exec_scratch), RV_OK);
+    rv_status_t status = rvw_job_new(request, exec_catalog, exec_scratch, ret_job, &exec_err);
+    if (status != RV_OK)
+        return status;
     assert_int_equal(rvw_partial_new(*ret_job, ret, &exec_err), RV_OK);
     assert_int_equal(rvw_partial_new(*ret_job, &other, &exec_err), RV_OK);
     for (uint32_t c = 0; status == RV_OK && c * view.chunk_rows < view.n_rows; c++)

@@ -352,8 +352,8 @@ static void a_stopped_job_is_cancelled(void **state) {
     q.request.sink_case = REVEILLE__V1__QUERY_REQUEST__SINK_COUNT;
     q.request.count = &count;
     exec_compiled(&q);
-    assert_int_equal(rvw_job_new(&q.request, exec_catalog, &job, &exec_err), RV_OK);
     assert_int_equal(rvw_scratch_new(&scratch), RV_OK);
+    assert_int_equal(rvw_job_new(&q.request, exec_catalog, scratch, &job, &exec_err), RV_OK);
     assert_int_equal(rvw_partial_new(job, &partial, &exec_err), RV_OK);
     rvw_job_stop(job);
     assert_int_equal(rvw_job_chunk(job, &view, 0, scratch, partial, &exec_err), RV_CANCELLED);
@@ -368,17 +368,20 @@ static void a_query_that_makes_no_sense_is_refused(void **state) {
     exec_query_t q;
     Reveille__V1__OverlapQuery overlap = REVEILLE__V1__OVERLAP_QUERY__INIT;
     rvw_job_t *job = NULL;
+    rvw_scratch_t *scratch;
+    assert_int_equal(rvw_scratch_new(&scratch), RV_OK);
     exec_open(&q, "age > 3");
     exec_compiled(&q);
-    assert_int_equal(rvw_job_new(&q.request, exec_catalog, &job, &exec_err), RV_INVALID_ARGUMENT);
+    assert_int_equal(rvw_job_new(&q.request, exec_catalog, scratch, &job, &exec_err), RV_INVALID_ARGUMENT);
     q.fields[0] = 9999;
     overlap.n_conditions = 1;
     overlap.conditions = q.fields;
     q.request.sink_case = REVEILLE__V1__QUERY_REQUEST__SINK_OVERLAP;
     q.request.overlap = &overlap;
-    assert_int_equal(rvw_job_new(&q.request, exec_catalog, &job, &exec_err), RV_INVALID_ARGUMENT);
+    assert_int_equal(rvw_job_new(&q.request, exec_catalog, scratch, &job, &exec_err), RV_INVALID_ARGUMENT);
     assert_int_equal(exec_err.reason, RV_REASON_REQUEST);
     assert_null(job);
+    rvw_scratch_destroy(&scratch);
     rv_builder_destroy(&q.builder);
 }
 

@@ -17,10 +17,10 @@ typedef struct rvw_job rvw_job_t;         /* immutable after new, but for the st
 typedef struct rvw_scratch rvw_scratch_t; /* a thread's work space, reused between tasks and jobs */
 typedef struct rvw_partial rvw_partial_t; /* what a thread has gathered for one job */
 
-/* Checks the request (rv_program_check and the sink's numbers and types) and prepares it. Borrows request and catalog.
- */
-rv_status_t rvw_job_new(const Reveille__V1__QueryRequest *request, const rv_catalog_t *catalog, rvw_job_t **ret,
-                        rv_error_t *err);
+/* Checks the request (rv_program_check and the sink's numbers and types) and prepares it. Borrows request and catalog,
+ * and the calling thread's scratch until it returns. */
+rv_status_t rvw_job_new(const Reveille__V1__QueryRequest *request, const rv_catalog_t *catalog, rvw_scratch_t *scratch,
+                        rvw_job_t **ret, rv_error_t *err);
 void rvw_job_destroy(rvw_job_t **job);
 /* Makes running tasks return CANCELLED soon; from any thread. */
 void rvw_job_stop(rvw_job_t *job);

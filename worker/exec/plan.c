@@ -46,8 +46,8 @@ rvw_lane_t rvw_kind_of(rv_type_t type) {
     }
 }
 
-rv_status_t rvw_job_new(const Reveille__V1__QueryRequest *request, const rv_catalog_t *catalog, rvw_job_t **ret,
-                        rv_error_t *err) {
+rv_status_t rvw_job_new(const Reveille__V1__QueryRequest *request, const rv_catalog_t *catalog, rvw_scratch_t *scratch,
+                        rvw_job_t **ret, rv_error_t *err) {
     if (!request->program)
         return rv_fail(err, RV_REASON_REQUEST, "the query has no program");
     rv_status_t status = rv_program_check(request->program, catalog, err);
@@ -64,7 +64,7 @@ rv_status_t rvw_job_new(const Reveille__V1__QueryRequest *request, const rv_cata
     rv_arena_init(&job->arena, PLAN_BUDGET);
     status = rvw_plan_nodes(job, err);
     if (status == RV_OK)
-        status = rvw_plan_constants(job, err);
+        status = rvw_plan_constants(job, scratch, err);
     if (status == RV_OK)
         status = rvw_plan_passes(job, err);
     if (status == RV_OK)

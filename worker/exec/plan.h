@@ -198,10 +198,11 @@ struct rvw_job {
 };
 
 /* The pieces of planning, in order. */
-rv_status_t rvw_plan_nodes(rvw_job_t *job, rv_error_t *err);     /* plan_nodes.c: kinds, bits, lists */
-rv_status_t rvw_plan_constants(rvw_job_t *job, rv_error_t *err); /* plan_values.c: values of CONST nodes, ranges */
-rv_status_t rvw_plan_passes(rvw_job_t *job, rv_error_t *err);    /* plan_pass.c: levels, passes */
-rv_status_t rvw_plan_stages(rvw_job_t *job, rv_error_t *err);    /* plan_stage.c: population, conditions, sink */
+rv_status_t rvw_plan_nodes(rvw_job_t *job, rv_error_t *err); /* plan_nodes.c: kinds, bits, lists */
+/* plan_values.c: values of CONST nodes, ranges */
+rv_status_t rvw_plan_constants(rvw_job_t *job, rvw_scratch_t *scratch, rv_error_t *err);
+rv_status_t rvw_plan_passes(rvw_job_t *job, rv_error_t *err); /* plan_pass.c: levels, passes */
+rv_status_t rvw_plan_stages(rvw_job_t *job, rv_error_t *err); /* plan_stage.c: population, conditions, sink */
 
 /* Lists of IN and BUCKET, and ranges of comparisons (plan_values.c). */
 rv_status_t rvw_plan_list(rvw_job_t *job, rvw_node_t *node, rv_error_t *err);

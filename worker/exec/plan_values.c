@@ -330,21 +330,13 @@ static rv_status_t fold_constants(rvw_job_t *job, rvw_scratch_t *scratch, rv_err
     return RV_OK;
 }
 
-rv_status_t rvw_plan_constants(rvw_job_t *job, rv_error_t *err) {
+rv_status_t rvw_plan_constants(rvw_job_t *job, rvw_scratch_t *scratch, rv_error_t *err) {
     bool any = false;
     for (uint32_t i = 0; i < job->n_nodes; i++)
         any |= job->nodes[i].domain == RVW_DOMAIN_CONST && job->nodes[i].op != RVW_OP(LITERAL) &&
                job->nodes[i].op != RVW_OP(NOW);
-    if (any) {
-        rvw_scratch_t *scratch = NULL;
-        rv_status_t status = rvw_scratch_new(&scratch);
-        if (status != RV_OK)
-            return rv_fail_memory(err, "the constants of a query");
-        status = fold_constants(job, scratch, err);
-        rvw_scratch_destroy(&scratch);
-        if (status != RV_OK)
-            return status;
-    }
+    if (any)
+        RVW_TRY(fold_constants(job, scratch, err));
     for (uint32_t i = 0; i < job->n_nodes; i++)
         if (job->nodes[i].domain != RVW_DOMAIN_CONST)
             plan_range(job, &job->nodes[i]);

@@ -1,8 +1,8 @@
 /* scratch.c: a thread's work space.
  *
  * For each job the vectors of its nodes are laid out once, constants are written out, and a mark remembers how far that
- * goes; each task starts from that mark. Memory stays for the next task; when another job comes, what exceeds a few MiB
- * is given back. Failure: QUOTA past the budget.
+ * goes; each task starts from that mark. Constants are folded here too, before the job's layout is known. Memory stays
+ * for the next task; when another job comes, what exceeds a few MiB is given back. Failure: QUOTA past the budget.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -139,7 +139,7 @@ rv_status_t rvw_scratch_prepare(rvw_scratch_t *s, const rvw_job_t *job, rv_error
     for (unsigned k = RVW_FRAMES; k-- > 0;)
         RVW_TRY(lay_out(s, job, k, err));
     s->job_mark = rvw_space_mark(s->space);
-    s->serial = job->serial;
+    s->serial = job->passes ? job->serial : 0; /* what constants are folded in has no marks and no constants yet */
     return RV_OK;
 }
 

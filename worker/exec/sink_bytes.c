@@ -1,12 +1,14 @@
 /* sink_bytes.c: memory that a partial keeps until it is destroyed, in blocks that can change hands.
  *
- * Blocks form a list; taking moves on in the newest. All of it is counted against the job. Failure: QUOTA.
+ * Blocks form a list; taking moves on in the newest. They grow up to BLOCK, so that few groups take little. All of it
+ * is counted against the job. Failure: QUOTA.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "sink.h"
 
+#define FIRST_BLOCK ((size_t)4 << 10)
 #define BLOCK ((size_t)256 << 10)
 
 struct rvw_bytes_block {
@@ -18,7 +20,8 @@ struct rvw_bytes_block {
 void *rvw_bytes_take(const rvw_job_t *job, rvw_bytes_t *store, size_t n, rv_error_t *err) {
     n = (n + 15) / 16 * 16;
     if (!store->head || store->head->cap - store->used < n) {
-        size_t cap = n > BLOCK ? n : BLOCK;
+        size_t cap = store->held < FIRST_BLOCK ? FIRST_BLOCK : store->held < BLOCK ? store->held : BLOCK;
+        cap = cap < n ? n : cap;
         if (rvw_job_charge(job, cap, err) != RV_OK)
             return NULL;
         struct rvw_bytes_block *block = aligned_alloc(16, sizeof *block + (cap + 15) / 16 * 16);
