@@ -264,7 +264,7 @@ static void retention(int64_t period, uint32_t periods, const char *event, uint6
 static void cohorts_come_back_by_period(void **state) {
     (void)state;
     uint64_t sizes[8], contacts[8 * 200], want_sizes[8] = {0}, want[8 * 200] = {0};
-    int64_t first;
+    int64_t first = 0;
     size_t n;
     retention(1, 200, "click", sizes, contacts, &first, &n);
     for (uint32_t i = 0; i < ROWS; i++) {
