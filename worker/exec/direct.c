@@ -9,10 +9,7 @@
 
 #include "eval.h"
 #include "kernels.h"
-#include "pass.h"
-
-#define BLOCK 1024u /* rows at once; whole words of a bitmap */
-#define FEW_RUNS 4u /* runs of equal answers in a table that are tested as ranges */
+#include "probe.h"
 
 /* A test of a column: by table, or membership of [lo, hi]. The answer is xored with `negate` where a value is present;
  * `flip` reverses all answers. */
@@ -68,81 +65,11 @@ static bool range_test(const rvw_node_t *node, const rvw_node_t *leaf, const rvw
     return node->range.use && leaf->kind != RVW_KIND_BOOL;
 }
 
-/* The runs of 1 in a table of n; FEW_RUNS + 1 when there are more than FEW_RUNS. */
-static uint32_t find_runs(const uint8_t *table, uint32_t n, uint32_t from[FEW_RUNS], uint32_t to[FEW_RUNS]) {
-    uint32_t runs = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        if (!table[i])
-            continue;
-        if (runs == FEW_RUNS)
-            return FEW_RUNS + 1;
-        from[runs] = i;
-        while (i + 1 < n && table[i + 1])
-            i++;
-        to[runs++] = i;
-    }
-    return runs;
-}
-
-/* How a block is answered: prepared once a column. */
-typedef struct {
-    const test_t *test;
-    uint32_t runs; /* of codes: none for a constant answer */
-    uint64_t from[FEW_RUNS], span[FEW_RUNS];
-    bool by_table;
-    uint8_t same; /* the answer when there are no runs */
-} probe_t;
-
-static void prepare_table(const test_t *test, probe_t *p) {
-    const rvw_column_t *c = test->column;
-    uint32_t from[FEW_RUNS], to[FEW_RUNS], runs = c->dict_n <= 256 ? find_runs(test->table, c->dict_n, from, to) : 0;
-    p->by_table = c->width > 0 && (c->dict_n > 256 || runs > FEW_RUNS);
-    p->same = c->width == 0 && c->dict_n > 0 && test->table[0];
-    if (p->by_table || c->width == 0)
-        return;
-    p->runs = runs;
-    for (uint32_t k = 0; k < runs; k++) {
-        p->from[k] = from[k];
-        p->span[k] = to[k] - from[k];
-    }
-}
-
-static void prepare_range(const test_t *test, probe_t *p) {
-    const rvw_column_t *c = test->column;
-    if (c->encoding == RVW_CONST || !c->width) {
-        p->same = c->base >= test->lo && c->base <= test->hi;
-        return;
-    }
-    p->runs = rvw_code_range(c, test->lo, test->hi, &p->from[0], &p->span[0]);
-}
-
-static void prepare(const test_t *test, probe_t *p) {
-    *p = (probe_t){.test = test};
+static void prepare(const test_t *test, rvw_probe_t *probe) {
     if (test->table)
-        prepare_table(test, p);
+        rvw_probe_by_table(test->column, test->table, probe);
     else
-        prepare_range(test, p);
-}
-
-/* Answers of rows first .. first + n (at most BLOCK) as bytes, as if all were present. */
-static void probe_block(const probe_t *p, uint32_t first, uint32_t n, uint8_t *m) {
-    const rvw_column_t *c = p->test->column;
-    if (p->by_table) {
-        memset(m, 1, n);
-        rvw_kernel_table(c->codes, c->width, first, n, p->test->table, m);
-        return;
-    }
-    if (!p->runs) {
-        memset(m, p->same, n);
-        return;
-    }
-    rvw_kernel_range(c->codes, c->width, first, n, p->from[0], p->span[0], m);
-    for (uint32_t k = 1; k < p->runs; k++) {
-        uint8_t more[BLOCK];
-        rvw_kernel_range(c->codes, c->width, first, n, p->from[k], p->span[k], more);
-        for (uint32_t i = 0; i < n; i++)
-            m[i] |= more[i];
-    }
+        rvw_probe_by_range(test->column, test->lo, test->hi, probe);
 }
 
 /* The present bits of the word at row `first`, for n rows. */
@@ -155,12 +82,11 @@ static uint64_t present_word(const rvw_column_t *c, uint32_t first, uint32_t n) 
 }
 
 /* Keeps of a bitmap's rows first .. first + n those for which the test holds. */
-static void filter_block(const probe_t *p, uint32_t first, uint32_t n, uint64_t *bitmap) {
-    const test_t *test = p->test;
-    uint8_t m[BLOCK];
+static void filter_block(const test_t *test, const rvw_probe_t *p, uint32_t first, uint32_t n, uint64_t *bitmap) {
+    uint8_t m[RVW_PROBE_BLOCK];
     uint64_t negate = test->negate ? UINT64_MAX : 0, missing = test->missing ? UINT64_MAX : 0,
              flip = test->flip ? UINT64_MAX : 0;
-    probe_block(p, first, n, m);
+    rvw_probe_block(p, first, n, m);
     if (n & 63)
         memset(m + n, 0, 64 - (n & 63));
     for (uint32_t i = 0; i < n; i += 64) {
@@ -178,12 +104,12 @@ static bool none(const uint64_t *words, uint32_t n) {
 }
 
 static void filter_rows(const test_t *test, uint32_t n_rows, uint64_t *bitmap) {
-    probe_t probe;
+    rvw_probe_t probe;
     prepare(test, &probe);
-    for (uint32_t first = 0; first < n_rows; first += BLOCK) {
-        uint32_t n = n_rows - first < BLOCK ? n_rows - first : BLOCK;
+    for (uint32_t first = 0; first < n_rows; first += RVW_PROBE_BLOCK) {
+        uint32_t n = n_rows - first < RVW_PROBE_BLOCK ? n_rows - first : RVW_PROBE_BLOCK;
         if (!none(bitmap + (first >> 6), (n + 63) >> 6))
-            filter_block(&probe, first, n, bitmap);
+            filter_block(test, &probe, first, n, bitmap);
     }
 }
 
@@ -207,13 +133,12 @@ static rv_status_t company_test(rvw_chunk_t *t, const rvw_node_t *node, uint32_t
 }
 
 /* Answers for rows first .. first + n of the companies as bytes. */
-static void company_block(const probe_t *p, uint32_t first, uint32_t n, uint8_t *out) {
-    const test_t *test = p->test;
+static void company_block(const test_t *test, const rvw_probe_t *p, uint32_t first, uint32_t n, uint8_t *out) {
     if (test->column->encoding == RVW_NONE) {
         memset(out, 0, n);
         return;
     }
-    probe_block(p, first, n, out);
+    rvw_probe_block(p, first, n, out);
     for (uint32_t i = 0; i < n; i++)
         out[i] ^= test->negate;
     for (uint32_t i = 0; test->column->present && i < n; i++)
@@ -231,15 +156,16 @@ static rv_status_t answer_companies(rvw_chunk_t *t, const rvw_node_t *node, uint
         return RVW_NO_SPACE;
     for (uint32_t c = 0; c * (uint64_t)per < rows; c++) {
         test_t test = {0};
-        probe_t probe;
+        rvw_probe_t probe;
         bool fits;
         uint32_t n = rows - c * per < per ? rows - c * per : per;
         RVW_TRY(company_test(t, node, leaf, &columns[c], &test, &fits, err));
         if (!fits || (columns[c].encoding != RVW_NONE && columns[c].n < n))
             return RV_OK;
         prepare(&test, &probe);
-        for (uint32_t first = 0; first < n; first += BLOCK)
-            company_block(&probe, first, n - first < BLOCK ? n - first : BLOCK, answers + c * per + first);
+        for (uint32_t first = 0; first < n; first += RVW_PROBE_BLOCK)
+            company_block(&test, &probe, first, n - first < RVW_PROBE_BLOCK ? n - first : RVW_PROBE_BLOCK,
+                          answers + c * per + first);
     }
     *ret = answers;
     return RV_OK;

@@ -177,3 +177,22 @@ void rvw_window_mask(const rvw_window_t *w, const rvw_events_t *e, uint32_t firs
         }
     }
 }
+
+/* Few events are looked at one by one: most of the times are then not read at all. */
+void rvw_window_narrow(const rvw_window_t *w, const rvw_events_t *e, uint32_t first, uint32_t n, uint8_t *m) {
+    uint8_t inside[RV_VECTOR];
+    uint32_t idx[RV_VECTOR], left = 0;
+    for (uint32_t i = 0; i < n; i++)
+        left += m[i];
+    if (w->row_lo || left > n / 16) {
+        rvw_window_mask(w, e, first, n, inside);
+        for (uint32_t i = 0; i < n; i++)
+            m[i] &= inside[i];
+        return;
+    }
+    rvw_kernel_pick(m, 0, n, idx);
+    for (uint32_t i = 0; i < left; i++) {
+        int64_t at = rvw_column_int(&e->time, first + idx[i]);
+        m[idx[i]] = (uint8_t)((at >= w->lo) & (at <= w->hi));
+    }
+}
