@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "kernels.h"
 #include "reveille/limits.h"
 #include "sink.h"
 

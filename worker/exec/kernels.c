@@ -147,3 +147,10 @@ uint32_t rvw_kernel_pick(const uint8_t *m, uint32_t first, uint32_t n, uint32_t 
     }
     return found;
 }
+
+CLONES uint64_t rvw_bitmap_count(const uint64_t *bitmap, uint32_t n_words) {
+    uint64_t n = 0;
+    for (uint32_t i = 0; i < n_words; i++)
+        n += (unsigned)__builtin_popcountll(bitmap[i]);
+    return n;
+}

@@ -4,7 +4,20 @@
 #ifndef REVEILLE_WORKER_KERNELS_H
 #define REVEILLE_WORKER_KERNELS_H
 
+#include <string.h>
+
 #include "task.h"
+
+/* 64 bytes 0 or 1 as bits. */
+static inline uint64_t rvw_pack64(const uint8_t *bytes) {
+    uint64_t word = 0;
+    for (uint32_t k = 0; k < 8; k++) {
+        uint64_t x;
+        memcpy(&x, bytes + 8 * k, 8);
+        word |= (x * 0x0102040810204080ull >> 56) << (8 * k);
+    }
+    return word;
+}
 
 /* m[i] = lo <= codes[i] <= lo + span, for codes of `width` bytes. */
 void rvw_kernel_range(const void *codes, unsigned width, uint32_t first, uint32_t n, uint64_t lo, uint64_t span,
@@ -22,5 +35,7 @@ void rvw_kernel_sum(const uint16_t *row, uint32_t n, const uint8_t *m, const uin
                     int64_t *sum);
 /* Numbers of the bytes that are 1, plus `first`, into idx; returns how many. */
 uint32_t rvw_kernel_pick(const uint8_t *m, uint32_t first, uint32_t n, uint32_t *idx);
+/* How many bits are set. */
+uint64_t rvw_bitmap_count(const uint64_t *bitmap, uint32_t n_words);
 
 #endif

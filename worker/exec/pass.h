@@ -25,6 +25,10 @@ typedef enum { RVW_WINDOW_NONE, RVW_WINDOW_ALL, RVW_WINDOW_SOME } rvw_window_par
 rvw_window_part_t rvw_window_part(const rvw_window_t *window, const rvw_events_t *events);
 /* The mask of a block of a piece of which the window leaves some. */
 void rvw_window_mask(const rvw_window_t *window, const rvw_events_t *events, uint32_t first, uint32_t n, uint8_t *m);
+/* Takes out of the mask what the window does not leave. */
+void rvw_window_narrow(const rvw_window_t *window, const rvw_events_t *events, uint32_t first, uint32_t n, uint8_t *m);
+/* [least, most] as a range of the codes of a FOR column with a width and a unit above 0; false when it is empty. */
+bool rvw_code_range(const rvw_column_t *column, rv_i128_t least, rv_i128_t most, uint64_t *lo, uint64_t *span);
 /* Times of a block. */
 void rvw_event_times(const rvw_events_t *events, uint32_t first, uint32_t n, int64_t *out);
 

@@ -7,15 +7,9 @@
 #include <string.h>
 
 #include "eval.h"
+#include "kernels.h"
 
 #define DENSE 4u /* evaluate all rows of a run when at least one in so many is wanted */
-
-uint64_t rvw_bitmap_count(const uint64_t *bitmap, uint32_t n_words) {
-    uint64_t n = 0;
-    for (uint32_t i = 0; i < n_words; i++)
-        n += (unsigned)__builtin_popcountll(bitmap[i]);
-    return n;
-}
 
 /* Rows from `at` on that are set without a gap, counted in whole words, at most RV_VECTOR; 0 when `at` is not at a
  * word. */
@@ -64,22 +58,11 @@ rv_status_t rvw_stage_passes(rvw_chunk_t *t, const rvw_stage_t *stage, rv_error_
     return RV_OK;
 }
 
-/* Eight bytes 0 or 1 as bits. */
-static uint64_t pack8(const uint8_t *bytes) {
-    uint64_t x;
-    memcpy(&x, bytes, 8);
-    return x * 0x0102040810204080ull >> 56;
-}
-
 /* Keeps of the bits first .. first + n those whose byte is 1. `first` is a multiple of 64. */
 static void and_bytes(uint64_t *bitmap, uint32_t first, uint32_t n, const uint8_t *bytes) {
     uint32_t i = 0;
-    for (; i + 64 <= n; i += 64) {
-        uint64_t word = 0;
-        for (uint32_t k = 0; k < 8; k++)
-            word |= pack8(bytes + i + 8 * k) << (8 * k);
-        bitmap[(first + i) >> 6] &= word;
-    }
+    for (; i + 64 <= n; i += 64)
+        bitmap[(first + i) >> 6] &= rvw_pack64(bytes + i);
     for (; i < n; i++)
         if (!bytes[i])
             bitmap[(first + i) >> 6] &= ~(1ull << ((first + i) & 63));
@@ -130,6 +113,11 @@ rv_status_t rvw_stage_filter(rvw_chunk_t *t, const rvw_stage_t *stage, uint64_t 
     const rvw_vec_t *vec = &t->scratch->vec[stage->root];
     bool constant = t->job->nodes[stage->root].domain == RVW_DOMAIN_CONST ||
                     t->scratch->bind[stage->root].from == RVW_FROM_CONSTANT;
+    bool done = false;
+    if (!constant && !stage->expr.can_fail)
+        RVW_TRY(rvw_filter_direct(t, stage->root, bitmap, &done, err));
+    if (done)
+        return RV_OK;
     if (!constant)
         return filter_rows(t, stage, bitmap, err);
     if (!*(const uint8_t *)vec->data)

@@ -52,25 +52,32 @@ static rv_status_t no_space(rv_error_t *err) {
                    SPACE_BUDGET >> 20);
 }
 
+#define FILL(type, x)                                                                                                  \
+    do {                                                                                                               \
+        type *to = data;                                                                                               \
+        const type one = (x);                                                                                          \
+        for (uint32_t i = 0; i < RV_VECTOR; i++)                                                                       \
+            to[i] = one;                                                                                               \
+    } while (0)
+
 static void fill(rvw_lane_t kind, const rv_value_t *value, void *data) {
-    for (uint32_t i = 0; i < RV_VECTOR; i++)
-        switch (kind) {
-        case RVW_KIND_BOOL:
-            ((uint8_t *)data)[i] = value->i != 0;
-            break;
-        case RVW_KIND_INT:
-            ((int64_t *)data)[i] = value->i;
-            break;
-        case RVW_KIND_WIDE:
-            ((rv_i128_t *)data)[i] = value->wide;
-            break;
-        case RVW_KIND_DOUBLE:
-            ((double *)data)[i] = value->d;
-            break;
-        case RVW_KIND_STRING:
-            ((rv_str_t *)data)[i] = value->s;
-            break;
-        }
+    switch (kind) {
+    case RVW_KIND_BOOL:
+        memset(data, value->i != 0, RV_VECTOR);
+        break;
+    case RVW_KIND_INT:
+        FILL(int64_t, value->i);
+        break;
+    case RVW_KIND_WIDE:
+        FILL(rv_i128_t, value->wide);
+        break;
+    case RVW_KIND_DOUBLE:
+        FILL(double, value->d);
+        break;
+    case RVW_KIND_STRING:
+        FILL(rv_str_t, value->s);
+        break;
+    }
 }
 
 void rvw_vec_broadcast(rvw_scratch_t *scratch, uint32_t node, rvw_lane_t kind, const rv_value_t *value) {

@@ -175,9 +175,10 @@ bool rvw_rows_next(const uint64_t *bitmap, uint32_t n_rows, uint32_t *at, uint32
 rv_status_t rvw_stage_passes(rvw_chunk_t *t, const rvw_stage_t *stage, rv_error_t *err);
 /* Clears the bits of rows where the stage's root is not true. */
 rv_status_t rvw_stage_filter(rvw_chunk_t *t, const rvw_stage_t *stage, uint64_t *bitmap, rv_error_t *err);
+/* direct.c: the same for a bound test of one column that cannot fail; *ret_done false: it is none, nothing changed. */
+rv_status_t rvw_filter_direct(rvw_chunk_t *t, uint32_t root, uint64_t *bitmap, bool *ret_done, rv_error_t *err);
 /* Fills arrays of the inputs of a pass. */
 rv_status_t rvw_fill_inputs(rvw_chunk_t *t, const rvw_pass_t *pass, rv_error_t *err);
-uint64_t rvw_bitmap_count(const uint64_t *bitmap, uint32_t n_words);
 
 static inline bool rvw_bit(const uint64_t *bitmap, uint32_t i) {
     return bitmap[i >> 6] >> (i & 63) & 1;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "pass.h"
+#include "probe.h"
 
 rv_status_t rvw_task_events(rvw_chunk_t *t, uint32_t type, const rvw_events_t **ret, uint32_t *ret_n, rv_error_t *err) {
     uint32_t s = 0;
@@ -52,8 +53,8 @@ rv_status_t rvw_pieces_load(rvw_chunk_t *t, const uint32_t *types, size_t n_type
     return RV_OK;
 }
 
-/* What is known of the condition in a piece. */
-typedef enum { WHERE_ALL, WHERE_NONE, WHERE_TABLE, WHERE_EVENTS } where_t;
+/* What is known of the condition in a piece. PROBE: a table by the code of a full column. */
+typedef enum { WHERE_ALL, WHERE_NONE, WHERE_PROBE, WHERE_TABLE, WHERE_EVENTS } where_t;
 
 typedef struct {
     rvw_chunk_t *t;
@@ -62,6 +63,7 @@ typedef struct {
     const rvw_typed_events_t *piece;
     rvw_window_part_t part;
     where_t where;
+    rvw_probe_t probe;
     bool population;
 } walk_t;
 
@@ -77,6 +79,10 @@ static rv_status_t bind_where(walk_t *w, rv_error_t *err) {
         w->where = *(const uint8_t *)s->vec[root].data ? WHERE_ALL : WHERE_NONE;
     else
         w->where = s->bind[root].from == RVW_FROM_TABLE ? WHERE_TABLE : WHERE_EVENTS;
+    if (w->where == WHERE_TABLE && !s->bind[root].column->present) {
+        w->where = WHERE_PROBE;
+        rvw_probe_by_table(s->bind[root].column, s->bind[root].table, &w->probe);
+    }
     return RV_OK;
 }
 
@@ -89,10 +95,6 @@ static void mask_population(const walk_t *w, uint32_t first, uint32_t n, uint8_t
 static void mask_table(const rvw_bind_t *bind, uint32_t first, uint32_t n, uint8_t *m) {
     const rvw_column_t *c = bind->column;
     uint8_t missing = bind->table[c->dict_n];
-    if (!c->present) {
-        rvw_kernel_table(c->codes, c->width, first, n, bind->table, m);
-        return;
-    }
     for (uint32_t i = 0; i < n; i++)
         if (m[i])
             m[i] = rvw_column_present(c, first + i) ? bind->table[rvw_column_code(c, first + i)] : missing;
@@ -119,6 +121,14 @@ static rv_status_t mask_events(const walk_t *w, uint32_t first, uint32_t n, bool
 /* The mask of a block. */
 static rv_status_t mask_block(const walk_t *w, uint32_t first, uint32_t n, uint8_t *m, rv_error_t *err) {
     bool full = w->part == RVW_WINDOW_ALL && !w->population;
+    if (w->where == WHERE_PROBE) {
+        rvw_probe_block(&w->probe, first, n, m);
+        if (w->part != RVW_WINDOW_ALL)
+            rvw_window_narrow(w->window, w->piece->events, first, n, m);
+        if (w->population)
+            mask_population(w, first, n, m);
+        return RV_OK;
+    }
     if (w->part == RVW_WINDOW_ALL)
         memset(m, 1, n);
     else

@@ -110,11 +110,19 @@ static rv_i128_t floor_div(rv_i128_t a, rv_i128_t b) {
     return a / b - (a % b < 0);
 }
 
-/* The window as a range of codes of a FOR column; false when it is empty. */
-static bool code_range(const rvw_window_t *w, const rvw_column_t *time, uint64_t *lo, uint64_t *span) {
-    rv_i128_t greatest = time->width == 8 ? (rv_i128_t)UINT64_MAX : ((rv_i128_t)1 << (8 * time->width)) - 1;
-    rv_i128_t from = -floor_div((rv_i128_t)time->base - w->lo, time->unit);
-    rv_i128_t to = floor_div((rv_i128_t)w->hi - time->base, time->unit);
+bool rvw_code_range(const rvw_column_t *c, rv_i128_t least, rv_i128_t most, uint64_t *lo, uint64_t *span) {
+    rv_i128_t greatest = c->width == 8 ? (rv_i128_t)UINT64_MAX : ((rv_i128_t)1 << (8 * c->width)) - 1;
+    if (least > most || least > INT64_MAX || most < INT64_MIN)
+        return false;
+    least = least < INT64_MIN ? INT64_MIN : least;
+    most = most > INT64_MAX ? INT64_MAX : most;
+    if (c->width == 8 && c->unit == 1) { /* the sum wraps: codes of the tail are the integers themselves */
+        *lo = (uint64_t)least - (uint64_t)c->base;
+        *span = (uint64_t)(most - least);
+        return true;
+    }
+    rv_i128_t from = -floor_div((rv_i128_t)c->base - least, c->unit);
+    rv_i128_t to = floor_div(most - c->base, c->unit);
     if (from < 0)
         from = 0;
     if (to > greatest)
@@ -158,7 +166,7 @@ void rvw_window_mask(const rvw_window_t *w, const rvw_events_t *e, uint32_t firs
     if (w->row_lo) {
         mask_rows(w, e, first, n, m);
     } else if (e->time.encoding == RVW_FOR && e->time.width && e->time.unit > 0) {
-        if (code_range(w, &e->time, &lo, &span))
+        if (rvw_code_range(&e->time, w->lo, w->hi, &lo, &span))
             rvw_kernel_range(e->time.codes, e->time.width, first, n, lo, span, m);
         else
             memset(m, 0, n);
@@ -167,5 +175,24 @@ void rvw_window_mask(const rvw_window_t *w, const rvw_events_t *e, uint32_t firs
             int64_t at = rvw_column_int(&e->time, first + i);
             m[i] = (uint8_t)((at >= w->lo) & (at <= w->hi));
         }
+    }
+}
+
+/* Few events are looked at one by one: most of the times are then not read at all. */
+void rvw_window_narrow(const rvw_window_t *w, const rvw_events_t *e, uint32_t first, uint32_t n, uint8_t *m) {
+    uint8_t inside[RV_VECTOR];
+    uint32_t idx[RV_VECTOR], left = 0;
+    for (uint32_t i = 0; i < n; i++)
+        left += m[i];
+    if (w->row_lo || left > n / 16) {
+        rvw_window_mask(w, e, first, n, inside);
+        for (uint32_t i = 0; i < n; i++)
+            m[i] &= inside[i];
+        return;
+    }
+    rvw_kernel_pick(m, 0, n, idx);
+    for (uint32_t i = 0; i < left; i++) {
+        int64_t at = rvw_column_int(&e->time, first + idx[i]);
+        m[idx[i]] = (uint8_t)((at >= w->lo) & (at <= w->hi));
     }
 }

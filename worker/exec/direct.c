@@ -1,0 +1,269 @@
+/* direct.c: a condition on one column answered from its codes into bits, without vectors of values.
+ *
+ * Most conjuncts of a filter are tests of one attribute, of the contact or of its company, against constants. Bound,
+ * such a test is a table by dictionary code or a range of integers: either is a range or a lookup of the codes as they
+ * lie, one pass of a kernel for a block of rows. A company's test is answered for all companies of the partition first
+ * and then gathered. What does not fit this shape is left to the vectors. Failure: those of memory.
+ */
+#include <string.h>
+
+#include "eval.h"
+#include "kernels.h"
+#include "probe.h"
+
+/* A test of a column: by table, or membership of [lo, hi]. The answer is xored with `negate` where a value is present;
+ * `flip` reverses all answers. */
+typedef struct {
+    const rvw_column_t *column;
+    const uint8_t *table;
+    rv_i128_t lo, hi;
+    uint8_t negate, missing, flip;
+} test_t;
+
+/* Takes NOTs off the root. */
+static uint32_t strip(const rvw_chunk_t *t, uint32_t node, uint8_t *flip) {
+    for (*flip = 0; t->job->nodes[node].domain != RVW_DOMAIN_CONST && t->scratch->bind[node].from == RVW_FROM_OP &&
+                    t->job->nodes[node].op == RVW_OP(NOT);
+         *flip ^= 1)
+        node = t->job->nodes[node].args[0];
+    return node;
+}
+
+/* Whether the column's integers are those that a range of the leaf speaks about. */
+static bool like_integers(const rvw_node_t *leaf, const rvw_column_t *c) {
+    return (c->encoding == RVW_FOR || c->encoding == RVW_CONST) && c->unit > 0 && leaf->kind != RVW_KIND_DOUBLE &&
+           leaf->kind != RVW_KIND_STRING && (c->type != RV_INT || leaf->type == RV_INT);
+}
+
+/* The leaf that the test `node` is about, RVW_NO_NODE when it is about more. */
+static uint32_t leaf_of(const rvw_node_t *node) {
+    if (node->range.use)
+        return node->args[node->range.variable];
+    return node->op == RVW_OP(TRUTH) || node->op == RVW_OP(IS_SET) || node->op == RVW_OP(IN) ||
+                   (node->op >= RVW_OP(EQ) && node->op <= RVW_OP(GE))
+               ? node->args[0]
+               : RVW_NO_NODE;
+}
+
+/* The test of integers; false when the column does not fit it. */
+static bool range_test(const rvw_node_t *node, const rvw_node_t *leaf, const rvw_column_t *column, test_t *ret) {
+    ret->column = column;
+    if (node->op == RVW_OP(IS_SET)) {
+        ret->lo = INT64_MIN;
+        ret->hi = INT64_MAX;
+        return like_integers(leaf, column);
+    }
+    if (!like_integers(leaf, column))
+        return false;
+    if (node->op == RVW_OP(TRUTH)) {
+        ret->negate = 1; /* other than 0 */
+        return leaf->kind == RVW_KIND_BOOL;
+    }
+    ret->lo = node->range.lo;
+    ret->hi = node->range.hi;
+    ret->negate = node->range.negate;
+    return node->range.use && leaf->kind != RVW_KIND_BOOL;
+}
+
+static void prepare(const test_t *test, rvw_probe_t *probe) {
+    if (test->table)
+        rvw_probe_by_table(test->column, test->table, probe);
+    else
+        rvw_probe_by_range(test->column, test->lo, test->hi, probe);
+}
+
+/* The present bits of the word at row `first`, for n rows. */
+static uint64_t present_word(const rvw_column_t *c, uint32_t first, uint32_t n) {
+    uint64_t word = 0;
+    if (!c->present)
+        return UINT64_MAX;
+    memcpy(&word, c->present + (first >> 3), n >= 64 ? 8 : (n + 7) / 8);
+    return word;
+}
+
+/* Keeps of a bitmap's rows first .. first + n those for which the test holds. */
+static void filter_block(const test_t *test, const rvw_probe_t *p, uint32_t first, uint32_t n, uint64_t *bitmap) {
+    uint8_t m[RVW_PROBE_BLOCK];
+    uint64_t negate = test->negate ? UINT64_MAX : 0, missing = test->missing ? UINT64_MAX : 0,
+             flip = test->flip ? UINT64_MAX : 0;
+    rvw_probe_block(p, first, n, m);
+    if (n & 63)
+        memset(m + n, 0, 64 - (n & 63));
+    for (uint32_t i = 0; i < n; i += 64) {
+        uint64_t present = present_word(test->column, first + i, n - i);
+        uint64_t word = ((rvw_pack64(m + i) ^ negate) & present) | (missing & ~present);
+        bitmap[(first + i) >> 6] &= word ^ flip;
+    }
+}
+
+static bool none(const uint64_t *words, uint32_t n) {
+    uint64_t any = 0;
+    for (uint32_t i = 0; i < n; i++)
+        any |= words[i];
+    return !any;
+}
+
+static void filter_rows(const test_t *test, uint32_t n_rows, uint64_t *bitmap) {
+    rvw_probe_t probe;
+    prepare(test, &probe);
+    for (uint32_t first = 0; first < n_rows; first += RVW_PROBE_BLOCK) {
+        uint32_t n = n_rows - first < RVW_PROBE_BLOCK ? n_rows - first : RVW_PROBE_BLOCK;
+        if (!none(bitmap + (first >> 6), (n + 63) >> 6))
+            filter_block(test, &probe, first, n, bitmap);
+    }
+}
+
+/* The test of one of the company's columns; false when it does not fit. */
+static rv_status_t company_test(rvw_chunk_t *t, const rvw_node_t *node, uint32_t leaf, const rvw_column_t *column,
+                                test_t *ret, bool *ret_fits, rv_error_t *err) {
+    ret->column = column;
+    *ret_fits = true;
+    if (column->encoding == RVW_NONE) /* all missing: any answer will do */
+        return RV_OK;
+    if (column->encoding != RVW_DICT || t->job->nodes[leaf].kind != RVW_KIND_STRING) {
+        *ret_fits = range_test(node, &t->job->nodes[leaf], column, ret);
+        return RV_OK;
+    }
+    uint8_t *table = rvw_take(t, column->dict_n + 1u, 1, err);
+    if (!table)
+        return RVW_NO_SPACE;
+    *ret_fits = rvw_table_direct(t->job, node, leaf, column, table);
+    ret->table = table;
+    return RV_OK;
+}
+
+/* Answers for rows first .. first + n of the companies as bytes. */
+static void company_block(const test_t *test, const rvw_probe_t *p, uint32_t first, uint32_t n, uint8_t *out) {
+    if (test->column->encoding == RVW_NONE) {
+        memset(out, 0, n);
+        return;
+    }
+    rvw_probe_block(p, first, n, out);
+    for (uint32_t i = 0; i < n; i++)
+        out[i] ^= test->negate;
+    for (uint32_t i = 0; test->column->present && i < n; i++)
+        out[i] &= rvw_column_present(test->column, first + i);
+}
+
+/* Bytes by company row, in *ret; NULL when the test does not fit. */
+static rv_status_t answer_companies(rvw_chunk_t *t, const rvw_node_t *node, uint32_t leaf, uint8_t **ret,
+                                    rv_error_t *err) {
+    uint32_t rows = rvw_view_company_rows(t->view), per = rvw_view_chunk_rows(t->view);
+    const rvw_column_t *columns = t->scratch->bind[leaf].company;
+    uint8_t *answers = rvw_take(t, rows + 1u, 1, err);
+    *ret = NULL;
+    if (!answers)
+        return RVW_NO_SPACE;
+    for (uint32_t c = 0; c * (uint64_t)per < rows; c++) {
+        test_t test = {0};
+        rvw_probe_t probe;
+        bool fits;
+        uint32_t n = rows - c * per < per ? rows - c * per : per;
+        RVW_TRY(company_test(t, node, leaf, &columns[c], &test, &fits, err));
+        if (!fits || (columns[c].encoding != RVW_NONE && columns[c].n < n))
+            return RV_OK;
+        prepare(&test, &probe);
+        for (uint32_t first = 0; first < n; first += RVW_PROBE_BLOCK)
+            company_block(&test, &probe, first, n - first < RVW_PROBE_BLOCK ? n - first : RVW_PROBE_BLOCK,
+                          answers + c * per + first);
+    }
+    *ret = answers;
+    return RV_OK;
+}
+
+/* Keeps the rows whose company's answer is 1; one without a company counts as 0. */
+static void gather_answers(const rvw_chunk_t *t, const rvw_column_t *companies, const uint8_t *answers, uint8_t flip,
+                           uint64_t *bitmap) {
+    uint32_t rows = rvw_view_company_rows(t->view);
+    for (uint32_t w = 0; w < t->n_words; w++)
+        for (uint64_t left = bitmap[w]; left; left &= left - 1) {
+            uint32_t row = w * 64 + (uint32_t)__builtin_ctzll(left);
+            int64_t company = rvw_column_present(companies, row) ? rvw_column_int(companies, row) : -1;
+            if (!((company >= 0 && company < rows && answers[company]) ^ flip))
+                bitmap[w] &= ~(left & -left);
+        }
+}
+
+static rv_status_t filter_by_company(rvw_chunk_t *t, uint32_t node, uint32_t leaf, uint8_t flip, uint64_t *bitmap,
+                                     bool *ret_done, rv_error_t *err) {
+    const rvw_column_t *companies = t->scratch->bind[leaf].column;
+    uint8_t *answers;
+    if (companies->encoding != RVW_FOR && companies->encoding != RVW_CONST && companies->encoding != RVW_NONE)
+        return RV_OK;
+    if (rvw_view_company_rows(t->view) / 32 > t->n_mask) /* fewer rows than pay for asking every company */
+        return RV_OK;
+    RVW_TRY(answer_companies(t, &t->job->nodes[node], leaf, &answers, err));
+    if (!answers)
+        return RV_OK;
+    gather_answers(t, companies, answers, flip, bitmap);
+    *ret_done = true;
+    return RV_OK;
+}
+
+static bool is_constant(const rvw_chunk_t *t, uint32_t node) {
+    return t->job->nodes[node].domain == RVW_DOMAIN_CONST || t->scratch->bind[node].from == RVW_FROM_CONSTANT;
+}
+
+/* One test, NOTs taken off. */
+static rv_status_t filter_test(rvw_chunk_t *t, uint32_t node, uint8_t flip, uint64_t *bitmap, bool *ret_done,
+                               rv_error_t *err) {
+    const rvw_bind_t *bind = &t->scratch->bind[node];
+    test_t test = {.flip = flip};
+    if (bind->from == RVW_FROM_TABLE) {
+        test.column = bind->column;
+        test.table = bind->table;
+        test.missing = bind->table[bind->column->dict_n];
+    } else if (bind->from == RVW_FROM_OP) {
+        uint32_t leaf = leaf_of(&t->job->nodes[node]);
+        const rvw_bind_t *below = leaf == RVW_NO_NODE ? NULL : &t->scratch->bind[leaf];
+        if (below && below->from == RVW_FROM_COMPANY)
+            return filter_by_company(t, node, leaf, flip, bitmap, ret_done, err);
+        if (!below || below->from != RVW_FROM_COLUMN ||
+            !range_test(&t->job->nodes[node], &t->job->nodes[leaf], below->column, &test))
+            return RV_OK;
+    } else {
+        return RV_OK;
+    }
+    filter_rows(&test, t->n_rows, bitmap);
+    *ret_done = true;
+    return RV_OK;
+}
+
+/* OR of tests: each is asked about the rows that none before it took. */
+static rv_status_t filter_any(rvw_chunk_t *t, const rvw_node_t *any, uint8_t flip, uint64_t *bitmap, bool *ret_done,
+                              rv_error_t *err) {
+    uint64_t *left = rvw_take(t, t->n_words, sizeof *left, err), *asked = rvw_take(t, t->n_words, sizeof *left, err);
+    if (!left || !asked)
+        return RVW_NO_SPACE;
+    memcpy(left, bitmap, t->n_words * sizeof *left);
+    for (uint32_t k = 0; k < any->n_args; k++) {
+        uint8_t turned;
+        bool done = false;
+        uint32_t node = strip(t, any->args[k], &turned);
+        if (is_constant(t, node)) { /* a true one would have decided the whole */
+            done = *(const uint8_t *)t->scratch->vec[node].data == turned;
+        } else {
+            memcpy(asked, left, t->n_words * sizeof *left);
+            RVW_TRY(filter_test(t, node, turned, asked, &done, err));
+            for (uint32_t w = 0; done && w < t->n_words; w++)
+                left[w] &= ~asked[w];
+        }
+        if (!done)
+            return RV_OK;
+    }
+    for (uint32_t w = 0; w < t->n_words; w++)
+        bitmap[w] = flip ? left[w] : bitmap[w] & ~left[w];
+    *ret_done = true;
+    return RV_OK;
+}
+
+rv_status_t rvw_filter_direct(rvw_chunk_t *t, uint32_t root, uint64_t *bitmap, bool *ret_done, rv_error_t *err) {
+    uint8_t flip;
+    uint32_t node = strip(t, root, &flip);
+    *ret_done = false;
+    if (is_constant(t, node))
+        return RV_OK;
+    if (t->scratch->bind[node].from == RVW_FROM_OP && t->job->nodes[node].op == RVW_OP(OR))
+        return filter_any(t, &t->job->nodes[node], flip, bitmap, ret_done, err);
+    return filter_test(t, node, flip, bitmap, ret_done, err);
+}
