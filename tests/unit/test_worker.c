@@ -167,7 +167,7 @@ static void assign(fixture_t *f, bool create, uint64_t term, int expected) {
     }
     request.n_partitions = PARTITIONS;
     request.partitions = list;
-    rvw_writer_add(f->writer, make_call(f, &request.base), true);
+    rvw_writer_add(f->writer, make_call(f, &request.base), RVW_ASSIGN);
     assert_int_equal(receive(f), expected);
 }
 
@@ -210,7 +210,7 @@ static void send_click(fixture_t *f, unsigned contact, uint64_t sequence) {
     request.n_writes = 1;
     request.writes = writes;
     request.term = 1;
-    rvw_writer_add(f->writer, make_call(f, &request.base), false);
+    rvw_writer_add(f->writer, make_call(f, &request.base), RVW_WRITE);
 }
 
 /* Asks how many contacts have at least one click. */
