@@ -112,12 +112,12 @@ class Company(harness.TestCase):
         self.assert_everywhere(c, employees=5)
 
     def test_a_coordinator_that_dies_after_a_part_of_the_fan_out_completes_it(self):
-        c = self.start(partitions=32)
-        large = upsert(self.keys, employees=5, notes="n" * 40_000)  # so large that not all partitions get it at once
+        c = self.start(partitions=64)
+        large = upsert(self.keys, employees=5, notes="n" * 60_000)  # so large that not all partitions get it at once
         self.assertEqual(self.die(c, large, "fanout-slice:kill"), "coordinator")
         c.up()
         self.assert_everywhere(c, employees=5)
-        self.assertEqual(c.count(f"company.notes = '{'n' * 40_000}'"), PEOPLE * len(self.keys))
+        self.assertEqual(c.count(f"company.notes = '{'n' * 60_000}'"), PEOPLE * len(self.keys))
 
     def worker_dies_in_the_home_write(self, moment, employees):
         c = self.start()
