@@ -577,7 +577,7 @@ static void a_life(void) {
 }
 
 static void whatever_is_lost_all_partitions_become_the_same(void **state) {
-    for (uint64_t life = 1; life <= 40; life++) {
+    for (uint64_t life = 1; life <= 12; life++) {
         seed = life;
         last_ping[0] = last_ping[1] = silent_until[0] = silent_until[1] = 0;
         a_life();
@@ -586,7 +586,7 @@ static void whatever_is_lost_all_partitions_become_the_same(void **state) {
     }
     print_message("%zu calls answered, %zu of them well, %zu losses, %zu restarts\n", answered, confirmed, losses,
                   restarts);
-    assert_true(confirmed > 500 && losses > 100 && restarts > 50);
+    assert_true(confirmed > 150 && losses > 30 && restarts > 20);
 }
 
 int main(void) {
