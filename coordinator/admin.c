@@ -1,6 +1,7 @@
 /* admin.c: what the cluster is, and its housekeeping. Status and health are answered from what is known, always, also
  * while the cluster starts. Thread: the actor's. */
 #include "admin.h"
+#include "fanout.h"
 #include "imports.h"
 #include "maintain.h"
 #include "reveille/uuid.h"
@@ -19,6 +20,10 @@ static void fail_memory(rvc_call_t *call) {
     rv_error_t err;
     rv_fail_memory(&err, "an answer");
     rvc_call_fail(call, &err);
+}
+
+static bool ready(const rvc_core_t *core) {
+    return rvc_cluster_ready(core->cluster) && !rvc_fanout_resuming(core->fanout);
 }
 
 /* Why a partition is not available. */
@@ -115,7 +120,7 @@ void rvc_cluster_status(void *context, rvc_call_t *call, const ProtobufCMessage 
     qsort(reply.workers, reply.n_workers, sizeof *reply.workers, by_name);
     rv_uuid_hex(identity->cluster_id, id);
     reply.cluster_id = id;
-    reply.ready = rvc_cluster_ready(core->cluster);
+    reply.ready = ready(core);
     reply.schema_version = rv_catalog_schema_version(core->catalog);
     reply.replicas = 1;
     reply.version = (char *)(uintptr_t)RV_VERSION;
@@ -133,9 +138,8 @@ void rvc_health_check(void *context, rvc_call_t *call, const ProtobufCMessage *b
         rvc_call_fail(call, &err);
         return;
     }
-    reply.status = rvc_cluster_ready(core->cluster)
-                       ? REVEILLE__V1__CHECK_RESPONSE__SERVING_STATUS__SERVING_STATUS_SERVING
-                       : REVEILLE__V1__CHECK_RESPONSE__SERVING_STATUS__SERVING_STATUS_NOT_SERVING;
+    reply.status = ready(core) ? REVEILLE__V1__CHECK_RESPONSE__SERVING_STATUS__SERVING_STATUS_SERVING
+                               : REVEILLE__V1__CHECK_RESPONSE__SERVING_STATUS__SERVING_STATUS_NOT_SERVING;
     rvc_call_reply(call, &reply.base, false);
 }
 

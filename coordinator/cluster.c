@@ -355,7 +355,7 @@ bool rvc_cluster_ready(const rvc_cluster_t *cluster) {
     return true;
 }
 
-bool rvc_cluster_open(rvc_cluster_t *cluster, int64_t now) {
+bool rvc_cluster_open(rvc_cluster_t *cluster, bool resuming, int64_t now) {
     if (cluster->opened)
         return true;
     bool placed = cluster->n_partitions && cluster->partitions[0].state != RVC_PARTITION_UNPLACED;
@@ -363,7 +363,7 @@ bool rvc_cluster_open(rvc_cluster_t *cluster, int64_t now) {
     for (uint32_t p = 0; p < cluster->n_partitions; p++)
         known = known && cluster->partitions[p].created;
     bool waited = placed && known && now - cluster->started > 2 * (int64_t)RV_LEASE_MS;
-    cluster->opened = waited || rvc_cluster_ready(cluster);
+    cluster->opened = waited || (!resuming && rvc_cluster_ready(cluster));
     return cluster->opened;
 }
 

@@ -96,9 +96,9 @@ const rvc_partition_t *rvc_cluster_partition(const rvc_cluster_t *cluster, uint3
 uint32_t rvc_cluster_workers(const rvc_cluster_t *cluster);
 const rvc_worker_t *rvc_cluster_worker(const rvc_cluster_t *cluster, uint32_t slot);
 bool rvc_cluster_ready(const rvc_cluster_t *cluster);
-/* Requests are taken: all partitions are available, or were once since the start, or two leases have passed since the
- * start of a cluster that was placed. */
-bool rvc_cluster_open(rvc_cluster_t *cluster, int64_t now);
+/* Requests are taken: all partitions are available and nothing is `resuming`, or that was so once since the start, or
+ * two leases have passed since the start of a cluster that was placed. */
+bool rvc_cluster_open(rvc_cluster_t *cluster, bool resuming, int64_t now);
 /* Fills *err with UNAVAILABLE/INCOMPLETE: "partitions 1, 3, 5 .. (12 of 64) are not available: worker-2 does not
  * answer". `why`: NULL to take it from the state of the first one. */
 rv_status_t rvc_cluster_missing(const rvc_cluster_t *cluster, const uint32_t *partitions, size_t n, const char *why,

@@ -1,39 +1,33 @@
 /* company.c: companies, which every partition holds.
  *
- *   HOME: each company is written to its home partition, whose LSN is its version
- *     └─▶ FAN: all other partitions get it with that version ─▶ reply
+ *   check ─▶ note (fanout.h) ─▶ HOME: each company to its home partition, whose LSN is its version
+ *                                 └─▶ FAN-OUT: all that the homes have of them to all partitions ─▶ reply
  *
- * The fan-out goes out in slices of partitions, so that P copies of a batch are never in memory at once. A lower
- * version is ignored by a partition, so slices, repetitions and other writers may come in any order. If a partition
- * does not get its copy the call ends with OUTCOME_UNKNOWN: the client repeats it. The identity of the request does not
- * go to the home partition: a repetition must get a version of its own, for that of the first attempt is not known any
- * more, and an old content under a new version has to be the same everywhere. So a repetition after another update
- * takes effect again. Thread: the actor's. */
+ * The identity goes to the homes, so a repetition changes nothing there and only waits for the fan-out again. Nothing
+ * is begun while partitions are missing. What was begun is completed without the client: a call that ends before leaves
+ * its note behind. Thread: the actor's. Failure: OUTCOME_UNKNOWN when a home or the fan-out did not answer; what the
+ * homes said otherwise. */
 #include "batch.h"
 #include "compose.h"
+#include "fanout.h"
 #include "mutate.h"
 #include "plan.h"
 #include "reveille/v1/company.pb-c.h"
 #include "write.h"
 #include <stdlib.h>
 
-#define SLICE_BYTES (8u << 20)
-
 typedef struct {
     rvc_core_t *core;
     rvc_call_t *call;
-    rvc_write_t *home, *fan;
-    rvc_entities_t entities;
-    rv_arena_t arena;   /* entities and versions; the fan-out needs them after the home write was sent */
-    uint64_t *versions; /* of each row; 0: not taken */
-    uint32_t next;      /* first partition of the next slice */
-    size_t batch_bytes;
+    rvc_write_t *home;
+    rvc_note_t *note;        /* NULL: no row was taken, or it is not ours any more */
+    rvc_entities_t entities; /* in the scratch of `home`, until it was sent */
 } upsert_t;
 
 static void upsert_free(upsert_t *upsert) {
-    rvc_write_destroy(&upsert->fan);
     rvc_write_destroy(&upsert->home);
-    rv_arena_done(&upsert->arena);
+    if (upsert->note)
+        rvc_fanout_leave(upsert->core->fanout, upsert->note);
     free(upsert);
 }
 
@@ -63,146 +57,76 @@ static void reply(upsert_t *upsert) {
     upsert_free(upsert);
 }
 
-static rv_status_t make_batch(upsert_t *upsert, const rvc_share_t *share, rv_arena_t *arena,
-                              Reveille__V1__PartitionWrite *write, rv_error_t *err) {
-    Reveille__V1__CompanyBatch *made = rv_arena_alloc(arena, sizeof *made);
-    if (!made)
-        return rv_fail_memory(err, "a write");
-    reveille__v1__company_batch__init(made);
-    write->body_case = REVEILLE__V1__PARTITION_WRITE__BODY_COMPANIES;
-    write->companies = made;
-    return rvc_entities_share(&upsert->entities, share->rows, share->n, arena, &made->batch, err);
-}
-
-static rv_status_t home_body(void *context, const rvc_share_t *share, rv_arena_t *arena,
-                             Reveille__V1__PartitionWrite *write, rv_error_t *err) {
-    return make_batch(context, share, arena, write, err);
-}
-
-static rv_status_t fan_body(void *context, const rvc_share_t *share, rv_arena_t *arena,
-                            Reveille__V1__PartitionWrite *write, rv_error_t *err) {
-    upsert_t *upsert = context;
-    rv_status_t status = make_batch(upsert, share, arena, write, err);
-    if (status != RV_OK)
-        return status;
-    uint64_t *versions = rv_arena_alloc(arena, (share->n + 1) * sizeof *versions);
-    if (!versions)
-        return rv_fail_memory(err, "a write");
-    for (size_t i = 0; i < share->n; i++)
-        versions[i] = upsert->versions[share->rows[i]];
-    write->companies->versions = versions;
-    write->companies->n_versions = share->n;
-    return RV_OK;
-}
-
-/* The rows that partition p gets in the fan-out: those that have another home. */
-static rv_status_t fan_share(upsert_t *upsert, uint32_t p, rv_arena_t *arena, rvc_share_t *ret, rv_error_t *err) {
-    uint32_t *rows = rv_arena_alloc(arena, (upsert->entities.rows + 1) * sizeof *rows);
-    if (!rows)
-        return rv_fail_memory(err, "a write");
-    size_t n = 0;
-    for (size_t row = 0; row < upsert->entities.rows; row++)
-        if (upsert->versions[row] && upsert->entities.partition[row] != p)
-            rows[n++] = (uint32_t)row;
-    *ret = (rvc_share_t){p, rows, n};
-    return RV_OK;
-}
-
-static void on_fanned(void *owner);
-
-/* Sends the next slice. *ret_more is false when there is none left. */
-static rv_status_t send_slice(upsert_t *upsert, bool *ret_more, rv_error_t *err) {
-    uint32_t partitions = rvc_cluster_partitions(upsert->core->cluster);
-    rvc_write_destroy(&upsert->fan);
-    *ret_more = upsert->next < partitions;
-    if (!*ret_more)
-        return RV_OK;
-    rv_status_t status = rvc_write_new(upsert->core, &upsert->fan, err);
-    if (status != RV_OK)
-        return status;
-    rv_arena_t *arena = rvc_write_arena(upsert->fan);
-    size_t at_once = SLICE_BYTES / (upsert->batch_bytes + 1) + 1;
-    rvc_share_t *shares = rv_arena_zalloc(arena, at_once, sizeof *shares);
-    if (!shares)
-        return rv_fail_memory(err, "a write");
-    rvc_write_spec_t spec = {.shares = shares, .body = fan_body, .context = upsert};
-    status = rvc_refusals_init(rvc_write_refusals(upsert->fan), 0, arena, err);
-    for (; status == RV_OK && upsert->next < partitions && spec.n < at_once; upsert->next++) {
-        status = fan_share(upsert, upsert->next, arena, &shares[spec.n], err);
-        spec.n += shares[spec.n].n > 0;
-    }
-    if (status != RV_OK)
-        return status;
-    return rvc_write_start(upsert->fan, &spec, rvc_call_deadline(upsert->call), on_fanned, upsert, err);
-}
-
-/* Sends slices until one is under way or all are done. */
-static void fan_out(upsert_t *upsert) {
-    rv_error_t err;
-    for (;;) {
-        bool more, some;
-        rv_status_t status = RV_OK;
-        if (upsert->fan)
-            status = rvc_write_outcome(upsert->fan, &some, &err);
-        if (status == RV_OK)
-            status = send_slice(upsert, &more, &err);
-        if (status != RV_OK) {
-            rv_error_t unknown;
-            rv_fail(&unknown, RV_REASON_OUTCOME_UNKNOWN,
-                    "the companies did not reach every partition, repeat the request: %.400s", err.message);
-            fail(upsert, &unknown);
-            return;
-        }
-        if (!more) {
-            reply(upsert);
-            return;
-        }
-        if (!rvc_write_is_done(upsert->fan))
-            return;
-    }
-}
-
-static void on_fanned(void *owner) {
-    fan_out(owner);
+static void on_fanned(void *owner, const rv_error_t *err) {
+    upsert_t *upsert = owner;
+    upsert->note = NULL;
+    if (err)
+        fail(upsert, err);
+    else
+        reply(upsert);
 }
 
 static void on_home(void *owner) {
     upsert_t *upsert = owner;
     rv_error_t err;
     bool some;
-    if (rvc_write_outcome(upsert->home, &some, &err) != RV_OK) {
+    if (rvc_write_outcome(upsert->home, &some, &err) != RV_OK)
         fail(upsert, &err);
-        return;
-    }
-    rvc_write_row_lsns(upsert->home, upsert->versions);
-    fan_out(upsert);
+    else if (upsert->note)
+        rvc_fanout_go(upsert->core->fanout, upsert->note, on_fanned, upsert);
+    else
+        reply(upsert);
 }
 
-static rv_status_t send_home(upsert_t *upsert, const Reveille__V1__CompanyServiceUpsertRequest *request,
-                             rv_error_t *err) {
+static rv_status_t home_body(void *context, const rvc_share_t *share, rv_arena_t *arena,
+                             Reveille__V1__PartitionWrite *write, rv_error_t *err) {
+    upsert_t *upsert = context;
+    write->body_case = REVEILLE__V1__PARTITION_WRITE__BODY_COMPANIES;
+    write->companies = rv_arena_alloc(arena, sizeof *write->companies);
+    if (!write->companies)
+        return rv_fail_memory(err, "a write");
+    reveille__v1__company_batch__init(write->companies);
+    return rvc_entities_share(&upsert->entities, share->rows, share->n, arena, &write->companies->batch, err);
+}
+
+static rv_status_t check_available(const rvc_cluster_t *cluster, rv_error_t *err) {
+    uint32_t missing[RV_MAX_PARTITIONS];
+    size_t n = 0;
+    for (uint32_t p = 0; p < rvc_cluster_partitions(cluster); p++)
+        if (rvc_cluster_partition(cluster, p)->state != RVC_PARTITION_AVAILABLE)
+            missing[n++] = p;
+    return n ? rvc_cluster_missing(cluster, missing, n, NULL, err) : RV_OK;
+}
+
+static rv_status_t check(upsert_t *upsert, const Reveille__V1__EntityBatch *batch, rv_error_t *err) {
     static const Reveille__V1__EntityBatch NOTHING = REVEILLE__V1__ENTITY_BATCH__INIT;
-    const Reveille__V1__EntityBatch *batch = request->batch ? request->batch : &NOTHING;
+    const rvc_core_t *core = upsert->core;
+    rvc_refusals_t *refusals = rvc_write_refusals(upsert->home);
+    refusals->arena = rvc_write_arena(upsert->home);
+    rv_status_t status = check_available(core->cluster, err);
+    if (status != RV_OK)
+        return status;
+    return rvc_entities_check(core->catalog, rvc_cluster_partitions(core->cluster), true, batch ? batch : &NOTHING,
+                              refusals, rvc_write_scratch(upsert->home), &upsert->entities, err);
+}
+
+static rv_status_t send_home(upsert_t *upsert, const Reveille__V1__WriteIdentity *identity, rv_error_t *err) {
     rvc_core_t *core = upsert->core;
-    uint32_t partitions = rvc_cluster_partitions(core->cluster);
     rvc_share_t *shares;
-    rvc_write_spec_t spec = {.body = home_body, .context = upsert};
-    rv_status_t status = rvc_write_new(core, &upsert->home, err);
+    rvc_write_spec_t spec = {
+        .identity = identity && identity->producer.len ? identity : NULL, .body = home_body, .context = upsert};
+    rv_status_t status =
+        rvc_split(upsert->entities.partition, upsert->entities.rows, rvc_cluster_partitions(core->cluster),
+                  rvc_write_arena(upsert->home), &shares, &spec.n, err);
+    if (status == RV_OK && spec.n)
+        status = rvc_fanout_note(core->fanout, &upsert->entities, &upsert->note, err);
     if (status != RV_OK)
         return status;
-    rvc_write_refusals(upsert->home)->arena = rvc_write_arena(upsert->home);
-    status = rvc_entities_check(core->catalog, partitions, true, batch, rvc_write_refusals(upsert->home),
-                                &upsert->arena, &upsert->entities, err);
-    if (status == RV_OK)
-        status = rvc_split(upsert->entities.partition, upsert->entities.rows, partitions, rvc_write_arena(upsert->home),
-                           &shares, &spec.n, err);
-    if (status != RV_OK)
-        return status;
-    upsert->versions = rv_arena_zalloc(&upsert->arena, upsert->entities.rows + 1, sizeof *upsert->versions);
-    if (!upsert->versions)
-        return rv_fail_memory(err, "versions");
-    upsert->batch_bytes = protobuf_c_message_get_packed_size(&batch->base);
     spec.shares = shares;
-    return rvc_write_start(upsert->home, &spec, rvc_call_deadline(upsert->call), on_home, upsert, err);
+    status = rvc_write_start(upsert->home, &spec, rvc_call_deadline(upsert->call), on_home, upsert, err);
+    if (status == RV_OK)
+        rvc_write_sent(upsert->home);
+    return status;
 }
 
 void rvc_company_upsert(void *context, rvc_call_t *call, const ProtobufCMessage *message) {
@@ -214,6 +138,8 @@ void rvc_company_upsert(void *context, rvc_call_t *call, const ProtobufCMessage 
     rv_status_t status = upsert ? rvc_identity_check(request->identity, &err) : rv_fail_memory(&err, "a write");
     if (status == RV_OK)
         status = rvc_need_schema(core->catalog, &err);
+    if (status == RV_OK)
+        status = rvc_write_new(core, &upsert->home, &err);
     if (status != RV_OK) {
         free(upsert);
         rvc_call_fail(call, &err);
@@ -221,8 +147,9 @@ void rvc_company_upsert(void *context, rvc_call_t *call, const ProtobufCMessage 
     }
     upsert->core = core;
     upsert->call = call;
-    rv_arena_init(&upsert->arena, 96u << 20);
-    status = send_home(upsert, request, &err);
+    status = check(upsert, request->batch, &err);
+    if (status == RV_OK)
+        status = send_home(upsert, request->identity, &err);
     if (status != RV_OK) {
         fail(upsert, &err);
         return;

@@ -12,6 +12,7 @@
 
 struct rvc_registry;
 struct rvc_imports;
+struct rvc_fanout;
 struct rvc_definitions;
 
 typedef struct {
@@ -22,6 +23,7 @@ typedef struct {
     rvc_link_t *link;
     struct rvc_registry *registry;
     struct rvc_imports *imports;
+    struct rvc_fanout *fanout;
     struct rvc_definitions *definitions;
     rv_catalog_t *catalog; /* current */
     int64_t (*wall_ms)(void);

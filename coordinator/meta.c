@@ -4,6 +4,7 @@
  *   "map"            one row a partition: worker, epoch, created
  *   "catalog"        packed Catalog
  *   "import" + id    one import (id big endian, so that they come in order)
+ *   "fanout" + id    keys of companies whose copies may differ from their homes, likewise
  *
  * A new cluster is one transaction that writes identity and map: an environment without any record is new, one that has
  * records but no identity is not ours. Each start raises the term and syncs it before anything is sent. Nothing is ever
@@ -21,8 +22,11 @@
 #include <sys/stat.h>
 
 #define MAP_BYTES ((size_t)256 << 20)
+/* Names of numbered records: so long a prefix and a number. */
 #define IMPORT "import"
-#define IMPORT_KEY (sizeof IMPORT - 1 + 8)
+#define FANOUT "fanout"
+#define PREFIX 6u
+#define NUMBERED (PREFIX + 8u)
 
 struct rvc_meta {
     MDB_env *env;
@@ -263,23 +267,33 @@ rv_status_t rvc_meta_save_catalog(rvc_meta_t *meta, const Reveille__V1__Catalog 
     return save(meta, "catalog", 7, ok, &bytes, err);
 }
 
-static void import_key(uint64_t id, char key[IMPORT_KEY]) {
-    memcpy(key, IMPORT, sizeof IMPORT - 1);
+static void numbered_key(const char *prefix, uint64_t id, char key[NUMBERED]) {
+    memcpy(key, prefix, PREFIX);
     for (size_t i = 0; i < 8; i++)
-        key[sizeof IMPORT - 1 + i] = (char)(id >> (8 * (7 - i)));
+        key[PREFIX + i] = (char)(id >> (8 * (7 - i)));
 }
 
-static rv_status_t visit_import(const MDB_val *key, const MDB_val *value, rvc_meta_import_t *each, void *context,
-                                rv_error_t *err) {
-    rvc_import_record_t record;
+static uint64_t number_of(const MDB_val *key) {
+    uint64_t id = 0;
+    for (size_t i = 0; i < 8; i++)
+        id = id << 8 | ((const uint8_t *)key->mv_data)[PREFIX + i];
+    return id;
+}
+
+typedef rv_status_t visit_t(void *context, uint64_t id, const uint8_t *p, size_t n, rv_error_t *err);
+
+static rv_status_t open_and_visit(const MDB_val *key, const MDB_val *value, visit_t *visit, void *context,
+                                  rv_error_t *err) {
     size_t n;
     const uint8_t *p = rvc_record_open(key->mv_data, key->mv_size, value->mv_data, value->mv_size, &n);
-    if (!p || !rvc_record_get_import(p, n, &record))
-        return rv_fail(err, RV_REASON_DAMAGED, "a record of an import is damaged");
-    return each(context, &record, err);
+    if (!p)
+        return rv_fail(err, RV_REASON_DAMAGED, "a checksum of the coordinator's record '%.6s' %llu does not hold",
+                       (const char *)key->mv_data, (unsigned long long)number_of(key));
+    return visit(context, number_of(key), p, n, err);
 }
 
-rv_status_t rvc_meta_each_import(const rvc_meta_t *meta, rvc_meta_import_t *each, void *context, rv_error_t *err) {
+/* The numbered records of one prefix, by rising number. */
+static rv_status_t each(const rvc_meta_t *meta, const char *prefix, visit_t *visit, void *context, rv_error_t *err) {
     MDB_txn *txn;
     MDB_cursor *cursor;
     int rc = mdb_txn_begin(meta->env, NULL, MDB_RDONLY, &txn);
@@ -290,11 +304,10 @@ rv_status_t rvc_meta_each_import(const rvc_meta_t *meta, rvc_meta_import_t *each
         return lmdb_error(rc, "read", err);
     }
     rv_status_t status = RV_OK;
-    MDB_val key = {sizeof IMPORT - 1, (void *)(uintptr_t)IMPORT}, value;
+    MDB_val key = {PREFIX, (void *)(uintptr_t)prefix}, value;
     rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
-    while (rc == 0 && status == RV_OK && key.mv_size == IMPORT_KEY &&
-           memcmp(key.mv_data, IMPORT, sizeof IMPORT - 1) == 0) {
-        status = visit_import(&key, &value, each, context, err);
+    while (rc == 0 && status == RV_OK && key.mv_size == NUMBERED && memcmp(key.mv_data, prefix, PREFIX) == 0) {
+        status = open_and_visit(&key, &value, visit, context, err);
         rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
     }
     if (rc && rc != MDB_NOTFOUND && status == RV_OK)
@@ -304,27 +317,73 @@ rv_status_t rvc_meta_each_import(const rvc_meta_t *meta, rvc_meta_import_t *each
     return status;
 }
 
+/* Forgets numbered records; what is not there is forgotten already. */
+static rv_status_t drop(MDB_txn *txn, MDB_dbi dbi, const char *prefix, const uint64_t *ids, size_t n, rv_error_t *err) {
+    for (size_t i = 0; i < n; i++) {
+        char name[NUMBERED];
+        numbered_key(prefix, ids[i], name);
+        MDB_val key = {sizeof name, name};
+        int rc = mdb_del(txn, dbi, &key, NULL);
+        if (rc && rc != MDB_NOTFOUND)
+            return lmdb_error(rc, "write", err);
+    }
+    return RV_OK;
+}
+
+typedef struct {
+    rvc_meta_import_t *each;
+    void *context;
+} imports_t;
+
+static rv_status_t visit_import(void *context, uint64_t id, const uint8_t *p, size_t n, rv_error_t *err) {
+    const imports_t *imports = context;
+    rvc_import_record_t record;
+    if (!rvc_record_get_import(p, n, &record) || record.id != id)
+        return rv_fail(err, RV_REASON_DAMAGED, "a record of an import is damaged");
+    return imports->each(imports->context, &record, err);
+}
+
+rv_status_t rvc_meta_each_import(const rvc_meta_t *meta, rvc_meta_import_t *visit, void *context, rv_error_t *err) {
+    imports_t imports = {visit, context};
+    return each(meta, IMPORT, visit_import, &imports, err);
+}
+
 rv_status_t rvc_meta_save_import(rvc_meta_t *meta, const rvc_import_record_t *record, rv_error_t *err) {
-    char key[IMPORT_KEY];
+    char key[NUMBERED];
     rv_bytes_t bytes = {0};
-    import_key(record->id, key);
+    numbered_key(IMPORT, record->id, key);
     bool ok = rvc_record_put_import(&bytes, record);
     return save(meta, key, sizeof key, ok, &bytes, err);
 }
 
-rv_status_t rvc_meta_drop_import(rvc_meta_t *meta, uint64_t id, rv_error_t *err) {
-    char name[IMPORT_KEY];
+/* Forgets numbered records and, with `bytes`, writes one, all in one transaction. */
+static rv_status_t replace(rvc_meta_t *meta, const char *prefix, const uint64_t *over, size_t n_over, uint64_t id,
+                           const rv_bytes_t *bytes, rv_error_t *err) {
+    char key[NUMBERED];
     MDB_txn *txn;
-    import_key(id, name);
     int rc = mdb_txn_begin(meta->env, NULL, 0, &txn);
     if (rc)
         return lmdb_error(rc, "write", err);
-    MDB_val key = {sizeof name, name};
-    rc = mdb_del(txn, meta->dbi, &key, NULL);
-    if (rc && rc != MDB_NOTFOUND) {
+    numbered_key(prefix, id, key);
+    rv_status_t status = drop(txn, meta->dbi, prefix, over, n_over, err);
+    if (status == RV_OK && bytes)
+        status = put(txn, meta->dbi, key, sizeof key, bytes, err);
+    if (status != RV_OK)
         mdb_txn_abort(txn);
-        return lmdb_error(rc, "write", err);
-    }
-    rc = mdb_txn_commit(txn);
-    return rc ? lmdb_error(rc, "write", err) : RV_OK;
+    else if ((rc = mdb_txn_commit(txn)))
+        status = lmdb_error(rc, "write", err);
+    return status;
+}
+
+rv_status_t rvc_meta_drop_import(rvc_meta_t *meta, uint64_t id, rv_error_t *err) {
+    return replace(meta, IMPORT, &id, 1, 0, NULL, err);
+}
+
+rv_status_t rvc_meta_each_fanout(const rvc_meta_t *meta, rvc_meta_fanout_t *visit, void *context, rv_error_t *err) {
+    return each(meta, FANOUT, visit, context, err);
+}
+
+rv_status_t rvc_meta_save_fanout(rvc_meta_t *meta, uint64_t id, const rv_bytes_t *bytes, const uint64_t *over,
+                                 size_t n_over, rv_error_t *err) {
+    return replace(meta, FANOUT, over, n_over, id, bytes, err);
 }

@@ -1,4 +1,5 @@
-/* meta.h: what the coordinator must not forget: who the cluster is, its term, the map, the catalog, the imports.
+/* meta.h: what the coordinator must not forget: who the cluster is, its term, the map, the catalog, the imports, and
+ * which companies may not be the same everywhere.
  *
  * One LMDB environment in the data directory, fully synced; each record carries a checksum over its key and bytes.
  * Thread: the actor's.
@@ -8,6 +9,7 @@
 
 #include "cluster.h"
 #include "reveille/arena.h"
+#include "reveille/valcodec.h"
 
 typedef struct rvc_meta rvc_meta_t;
 
@@ -51,5 +53,11 @@ rv_status_t rvc_meta_each_import(const rvc_meta_t *meta, rvc_meta_import_t *each
 rv_status_t rvc_meta_save_import(rvc_meta_t *meta, const rvc_import_record_t *record, rv_error_t *err);
 /* Forgets one. */
 rv_status_t rvc_meta_drop_import(rvc_meta_t *meta, uint64_t id, rv_error_t *err);
+/* Fan-outs by rising id, as bytes of their owner; stops at the first failure of `visit`. */
+typedef rv_status_t rvc_meta_fanout_t(void *context, uint64_t id, const uint8_t *p, size_t n, rv_error_t *err);
+rv_status_t rvc_meta_each_fanout(const rvc_meta_t *meta, rvc_meta_fanout_t *visit, void *context, rv_error_t *err);
+/* Forgets those in `over` and, unless `bytes` is NULL, keeps one more: one transaction. */
+rv_status_t rvc_meta_save_fanout(rvc_meta_t *meta, uint64_t id, const rv_bytes_t *bytes, const uint64_t *over,
+                                 size_t n_over, rv_error_t *err);
 
 #endif

@@ -7,6 +7,7 @@
 #include "node.h"
 #include "catalog.h"
 #include "core.h"
+#include "fanout.h"
 #include "gateway.h"
 #include "imports.h"
 #include "methods.h"
@@ -23,12 +24,14 @@ struct rvc_node {
 
 static rv_status_t gate(void *context, rv_error_t *err) {
     rvc_core_t *core = context;
-    if (rvc_cluster_open(core->cluster, rvc_timers_now(core->timers)))
+    bool resuming = rvc_fanout_resuming(core->fanout);
+    if (rvc_cluster_open(core->cluster, resuming, rvc_timers_now(core->timers)))
         return RV_OK;
     uint32_t n = rvc_cluster_partitions(core->cluster), available = 0;
     for (uint32_t p = 0; p < n; p++)
         available += rvc_cluster_partition(core->cluster, p)->state == RVC_PARTITION_AVAILABLE;
-    rv_fail(err, RV_REASON_NOT_READY, "the cluster is starting: %u of %u partitions are available", available, n);
+    rv_fail(err, RV_REASON_NOT_READY, "the cluster is starting: %u of %u partitions are available%s", available, n,
+            resuming ? ", interrupted updates of companies are being completed" : "");
     if (err)
         err->retry_after_ms = 200;
     return RV_UNAVAILABLE;
@@ -37,6 +40,7 @@ static rv_status_t gate(void *context, rv_error_t *err) {
 static void on_changed(void *context) {
     rvc_core_t *core = context;
     rvc_definitions_confirmed(core->definitions);
+    rvc_fanout_changed(core->fanout);
 }
 
 static rv_status_t open_cluster(rvc_core_t *core, const rvc_node_options_t *options, int64_t now, rv_error_t *err) {
@@ -69,6 +73,8 @@ static rv_status_t open_rooms(rvc_node_t *node, const rvc_node_options_t *option
     if (status == RV_OK)
         status = rvc_imports_new(core, &core->imports, err);
     if (status == RV_OK)
+        status = rvc_fanout_new(core, &core->fanout, err);
+    if (status == RV_OK)
         status = rvc_definitions_new(core, &core->definitions, err);
     return status;
 }
@@ -100,8 +106,9 @@ void rvc_node_destroy(rvc_node_t **node) {
         return;
     rvc_core_t *core = &(*node)->core;
     rvc_gateway_destroy(&(*node)->gateway);
-    rvc_calls_destroy(&core->calls); /* jobs let go of definitions, imports and tasks */
+    rvc_calls_destroy(&core->calls); /* jobs let go of definitions, imports, notes and tasks */
     rvc_definitions_destroy(&core->definitions);
+    rvc_fanout_destroy(&core->fanout);
     rvc_imports_destroy(&core->imports);
     rvc_registry_destroy(&core->registry);
     rvc_link_destroy(&core->link);

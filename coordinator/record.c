@@ -143,3 +143,33 @@ bool rvc_record_get_import(const uint8_t *p, size_t n, rvc_import_record_t *ret)
     *ret = record;
     return true;
 }
+
+bool rvc_record_put_keys(rv_bytes_t *out, const uint8_t *keys, const uint32_t *lengths, size_t n) {
+    bool ok = put_number(out, FORMAT, 4);
+    for (size_t i = 0; ok && i < n; i++) {
+        ok = put_bytes(out, keys, lengths[i]);
+        keys += lengths[i];
+    }
+    return ok;
+}
+
+bool rvc_record_count_keys(const uint8_t *p, size_t n, size_t *ret_keys, size_t *ret_bytes) {
+    reader_t reader = begin(p, n);
+    uint8_t key[RV_MAX_KEY];
+    *ret_keys = *ret_bytes = 0;
+    while (reader.ok && reader.n) {
+        size_t length = get_bytes(&reader, key, sizeof key);
+        reader.ok = reader.ok && length > 0;
+        ++*ret_keys;
+        *ret_bytes += length;
+    }
+    return done(&reader) && *ret_keys > 0;
+}
+
+void rvc_record_get_keys(const uint8_t *p, size_t n, uint8_t *keys, uint32_t *lengths) {
+    reader_t reader = begin(p, n);
+    while (reader.ok && reader.n) {
+        *lengths = (uint32_t)get_bytes(&reader, keys, RV_MAX_KEY);
+        keys += *lengths++;
+    }
+}

@@ -18,4 +18,10 @@ bool rvc_record_get_map(const uint8_t *p, size_t n, rvc_placement_t *map, uint32
 bool rvc_record_put_import(rv_bytes_t *out, const rvc_import_record_t *record);
 bool rvc_record_get_import(const uint8_t *p, size_t n, rvc_import_record_t *ret);
 
+/* Keys of companies, one after the other; `lengths` of 1 to RV_MAX_KEY. */
+bool rvc_record_put_keys(rv_bytes_t *out, const uint8_t *keys, const uint32_t *lengths, size_t n);
+/* How many there are and how long they are together, then the keys themselves. */
+bool rvc_record_count_keys(const uint8_t *p, size_t n, size_t *ret_keys, size_t *ret_bytes);
+void rvc_record_get_keys(const uint8_t *p, size_t n, uint8_t *keys, uint32_t *lengths);
+
 #endif

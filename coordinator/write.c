@@ -137,7 +137,8 @@ static rv_status_t pack_part(rvc_write_t *write, const rvc_write_spec_t *spec, c
     message.epoch = rvc_cluster_partition(write->core->cluster, share->partition)->epoch;
     message.identity = (Reveille__V1__WriteIdentity *)(uintptr_t)spec->identity;
     message.import_id = spec->import_id;
-    message.schema_version = rv_catalog_schema_version(write->core->catalog);
+    message.schema_version =
+        spec->schema_version ? spec->schema_version : rv_catalog_schema_version(write->core->catalog);
     message.written_ms = write->core->wall_ms();
     rv_status_t status = spec->body(spec->context, share, arena, &message, err);
     if (status != RV_OK)
@@ -389,14 +390,6 @@ uint64_t rvc_write_lsn(const rvc_write_t *write, uint32_t partition) {
         if (write->parts[i].share.partition == partition && write->parts[i].lsn > lsn)
             lsn = write->parts[i].lsn;
     return lsn;
-}
-
-void rvc_write_row_lsns(const rvc_write_t *write, uint64_t *lsns) {
-    for (size_t i = 0; i < write->n_parts; i++) {
-        const part_t *part = &write->parts[i];
-        for (size_t j = 0; part->state == TAKEN && j < part->share.n; j++)
-            lsns[part->share.rows[j]] = part->lsn;
-    }
 }
 
 /* The row of a part in the result. */

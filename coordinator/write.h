@@ -22,6 +22,7 @@ typedef struct {
     size_t n;
     const Reveille__V1__WriteIdentity *identity; /* NULL: none */
     uint64_t import_id;
+    uint64_t schema_version; /* that gave the numbers; 0: the current one */
     rvc_write_body_t *body;
     void *context; /* of body; not used after start */
 } rvc_write_spec_t;
@@ -50,8 +51,6 @@ bool rvc_write_is_done(const rvc_write_t *write);
 rv_status_t rvc_write_outcome(const rvc_write_t *write, bool *ret_some, rv_error_t *err);
 /* LSN of the write in a partition; 0 when it has none. */
 uint64_t rvc_write_lsn(const rvc_write_t *write, uint32_t partition);
-/* The LSN that each row of the batch was taken under; rows that were not taken keep what stands there. */
-void rvc_write_row_lsns(const rvc_write_t *write, uint64_t *lsns);
 /* The result as a message, from the write's arena; `items` names the rows of each partition. NULL without memory. */
 Reveille__V1__WriteResult *rvc_write_result(rvc_write_t *write, bool items);
 

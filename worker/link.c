@@ -293,9 +293,11 @@ static open_call_t *find_call(rvw_link_t *link, const ProtobufCBinaryData *id) {
 static void dispatch(rvw_link_t *link, const char *method, open_call_t *open) {
     rvw_call_t *call = rvw_call_ref(open->call);
     if (strcmp(method, "Write") == 0) {
-        rvw_writer_add(link->config.writer, call, false);
+        rvw_writer_add(link->config.writer, call, RVW_WRITE);
     } else if (strcmp(method, "Assign") == 0) {
-        rvw_writer_add(link->config.writer, call, true);
+        rvw_writer_add(link->config.writer, call, RVW_ASSIGN);
+    } else if (strcmp(method, "Companies") == 0) {
+        rvw_writer_add(link->config.writer, call, RVW_COMPANIES_READ);
     } else if (strcmp(method, "Maintain") == 0) {
         rvw_housekeeper_maintain(link->config.housekeeper, call);
     } else if (strcmp(method, "Query") == 0) {

@@ -1,13 +1,16 @@
 /* writer.c: group commit.
  *
  *   queue ─▶ form a group ─▶ check each part ─▶ one log transaction ─▶ apply in order ─▶ answer
+ *         └▶ Assign, Companies: alone, between groups
  *
  * A group is what waits, at most RV_GROUP_COMMIT calls, and ends before a call whose write identity is in it already,
  * so that a repetition meets the applied original. A part that fails its check is answered and leaves the group; the
  * rest goes on. When the outcome of a commit is not known, every call of the group hears OUTCOME_UNKNOWN and the worker
- * ends: only a start that reads the log knows. Assignments run alone, between groups.
+ * ends: only a start that reads the log knows. Companies are read here, because the answer must contain every write
+ * that was sent before, whatever became of it.
  */
 #include "writer.h"
+#include "exec/exec.h"
 #include "reveille/log.h"
 #include "reveille/v1/worker.pb-c.h"
 #include "reveille/wire.h"
@@ -19,7 +22,7 @@
 typedef struct item {
     struct item *next;
     rvw_call_t *call;
-    bool assign;
+    rvw_order_t what;
 } item_t;
 
 /* One PartitionWrite of a call of the group. */
@@ -89,10 +92,10 @@ static bool join_group(rvw_writer_t *w, size_t n, item_t *item) {
     return true;
 }
 
-/* The next call to write, or NULL when there is none or an assignment comes first. */
+/* The next call to write, or NULL when there is none or something else comes first. */
 static item_t *take_write(rvw_writer_t *w) {
     pthread_mutex_lock(&w->lock);
-    item_t *item = w->first && !w->first->assign ? pop(w) : NULL;
+    item_t *item = w->first && w->first->what == RVW_WRITE ? pop(w) : NULL;
     pthread_mutex_unlock(&w->lock);
     return item;
 }
@@ -107,15 +110,15 @@ static void put_back(rvw_writer_t *w, item_t *item) {
     pthread_mutex_unlock(&w->lock);
 }
 
-/* Waits for work. Returns the number of calls in the group, or 0 with *ret_assign set, or 0 to stop. */
-static size_t form_group(rvw_writer_t *w, item_t **ret_assign) {
+/* Waits for work. Returns the number of calls in the group, or 0 with *ret_other set, or 0 to stop. */
+static size_t form_group(rvw_writer_t *w, item_t **ret_other) {
     pthread_mutex_lock(&w->lock);
     while (!w->first && !w->stop)
         pthread_cond_wait(&w->work, &w->lock);
-    *ret_assign = w->first && w->first->assign ? pop(w) : NULL;
+    *ret_other = w->first && w->first->what != RVW_WRITE ? pop(w) : NULL;
     pthread_mutex_unlock(&w->lock);
     size_t n = 0;
-    for (item_t *item; !*ret_assign && n < RV_GROUP_COMMIT && (item = take_write(w));) {
+    for (item_t *item; !*ret_other && n < RV_GROUP_COMMIT && (item = take_write(w));) {
         if (!join_group(w, n, item)) {
             put_back(w, item);
             break;
@@ -300,30 +303,71 @@ static void write_group(rvw_writer_t *w, size_t n) {
     rv_catalog_unref(&catalog);
 }
 
-static void answer_assign(rvw_writer_t *w, item_t *item) {
+static void answer_assign(rvw_writer_t *w, rvw_call_t *call) {
     Reveille__V1__AssignResponse response = REVEILLE__V1__ASSIGN_RESPONSE__INIT;
     ProtobufCMessage *message;
     rv_error_t err = {0};
-    rv_status_t status = rvw_call_unpack(item->call, &reveille__v1__assign_request__descriptor, &message, &err);
+    rv_status_t status = rvw_call_unpack(call, &reveille__v1__assign_request__descriptor, &message, &err);
     if (status == RV_OK)
         status = rvw_holdings_assign(w->holdings, (const Reveille__V1__AssignRequest *)message, &err);
     if (status == RV_OK)
-        status = rvw_holdings_report(w->holdings, NULL, 0, rvw_call_arena(item->call), &response.partitions,
+        status = rvw_holdings_report(w->holdings, NULL, 0, rvw_call_arena(call), &response.partitions,
                                      &response.n_partitions, &err);
     if (status != RV_OK)
         rv_log(RV_LOG_WARN, "assign-refused", "%s: %s", rv_status_name(status), err.message);
-    rvw_call_reply(item->call, &response.base, false, &err);
-    rvw_call_unref(&item->call);
+    rvw_call_reply(call, &response.base, false, &err);
+    rvw_call_unref(&call);
+}
+
+static rv_status_t open_homes(rvw_writer_t *w, const Reveille__V1__CompaniesRequest *request, rv_arena_t *arena,
+                              rvw_partition_t ***ret, rv_error_t *err) {
+    rv_status_t status = rvw_holdings_check_term(w->holdings, request->term, err);
+    rvw_partition_t **homes = rv_arena_alloc(arena, (request->n_homes + 1) * sizeof *homes);
+    if (status == RV_OK && !homes)
+        status = rv_fail_memory(err, "companies");
+    if (status == RV_OK && rvw_writer_failed(w))
+        status = rv_fail(err, RV_REASON_OUTCOME_UNKNOWN, "what became of earlier writes is not known");
+    for (size_t i = 0; status == RV_OK && i < request->n_homes; i++)
+        status =
+            rvw_holdings_serving(w->holdings, request->homes[i]->partition, request->homes[i]->epoch, &homes[i], err);
+    *ret = homes;
+    return status;
+}
+
+static void answer_companies(rvw_writer_t *w, rvw_call_t *call) {
+    Reveille__V1__CompaniesResponse *response = NULL;
+    ProtobufCMessage *message;
+    rvw_partition_t **homes;
+    rv_error_t err = {0};
+    rv_catalog_t *catalog = rvw_holdings_catalog(w->holdings);
+    rv_arena_t *arena = rvw_call_arena(call);
+    rv_status_t status = rvw_call_stopped(call, &err);
+    if (status == RV_OK)
+        status = rvw_call_unpack(call, &reveille__v1__companies_request__descriptor, &message, &err);
+    if (status == RV_OK)
+        status = open_homes(w, (const Reveille__V1__CompaniesRequest *)message, arena, &homes, &err);
+    if (status == RV_OK)
+        status = rvw_companies(homes, catalog, (const Reveille__V1__CompaniesRequest *)message, arena, &response, &err);
+    rvw_call_reply(call, response ? &response->base : NULL, false, &err);
+    rvw_call_unref(&call);
+    rv_catalog_unref(&catalog);
+}
+
+static void answer_other(rvw_writer_t *w, item_t *item) {
+    if (item->what == RVW_ASSIGN)
+        answer_assign(w, item->call);
+    else
+        answer_companies(w, item->call);
     free(item);
 }
 
 static void *run(void *context) {
     rvw_writer_t *w = context;
     for (;;) {
-        item_t *assign;
-        size_t n = form_group(w, &assign);
-        if (assign)
-            answer_assign(w, assign);
+        item_t *other;
+        size_t n = form_group(w, &other);
+        if (other)
+            answer_other(w, other);
         else if (n)
             write_group(w, n);
         else
@@ -365,17 +409,17 @@ void rvw_writer_destroy(rvw_writer_t **writer) {
     free(w);
 }
 
-void rvw_writer_add(rvw_writer_t *w, rvw_call_t *call, bool assign) {
+void rvw_writer_add(rvw_writer_t *w, rvw_call_t *call, rvw_order_t what) {
     rv_error_t err = {0};
     item_t *item = calloc(1, sizeof *item);
     pthread_mutex_lock(&w->lock);
     if (!item)
         rv_fail_memory(&err, "a write");
-    else if (!assign && w->waiting_bytes + rvw_call_bytes(call) > RV_MAX_WRITE_BYTES) {
+    else if (what != RVW_ASSIGN && w->waiting_bytes + rvw_call_bytes(call) > RV_MAX_WRITE_BYTES) {
         rv_fail(&err, RV_REASON_BUSY, "%zu bytes of writes wait already", w->waiting_bytes);
         err.retry_after_ms = 100;
     } else {
-        *item = (item_t){.call = call, .assign = assign};
+        *item = (item_t){.call = call, .what = what};
         *w->last = item;
         w->last = &item->next;
         w->waiting_bytes += rvw_call_bytes(call);

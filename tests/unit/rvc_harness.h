@@ -319,8 +319,8 @@ static inline void start(void) {
 
 static inline void apply_schema(void) {
     Reveille__V1__Schema schema = REVEILLE__V1__SCHEMA__INIT;
-    Reveille__V1__Attribute country = REVEILLE__V1__ATTRIBUTE__INIT, name = country, value = country;
-    Reveille__V1__Attribute *attributes[] = {&country}, *company[] = {&name}, *properties[] = {&value};
+    Reveille__V1__Attribute country = REVEILLE__V1__ATTRIBUTE__INIT, name = country, value = country, size = country;
+    Reveille__V1__Attribute *attributes[] = {&country}, *company[] = {&name, &size}, *properties[] = {&value};
     Reveille__V1__EventType purchase = REVEILLE__V1__EVENT_TYPE__INIT, click = purchase, *types[] = {&purchase, &click};
     Reveille__V1__ApplyRequest request = REVEILLE__V1__APPLY_REQUEST__INIT;
     schema.contact_key = "contact";
@@ -330,13 +330,16 @@ static inline void apply_schema(void) {
     country.type = RV_STRING;
     name.name = "industry";
     name.type = RV_STRING;
+    size.name = "employees";
+    size.type = RV_INT;
     value.name = "value";
     value.type = RV_DECIMAL;
     value.scale = 2;
     purchase.name = "purchase";
     purchase.channel = "web";
     click.name = "click";
-    schema.n_contact_attributes = schema.n_company_attributes = schema.n_event_properties = 1;
+    schema.n_contact_attributes = schema.n_event_properties = 1;
+    schema.n_company_attributes = 2;
     schema.contact_attributes = attributes;
     schema.company_attributes = company;
     schema.event_properties = properties;

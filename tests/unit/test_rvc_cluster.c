@@ -228,19 +228,21 @@ static void damage_is_seen_at_assignment_and_in_pings(void **state) {
 static void requests_are_taken_after_two_leases_or_when_ready(void **state) {
     (void)state;
     rvc_cluster_t *cluster = known(2);
-    assert_false(rvc_cluster_open(cluster, 2 * RV_LEASE_MS));
-    assert_true(rvc_cluster_open(cluster, 2 * RV_LEASE_MS + 1));
+    assert_false(rvc_cluster_open(cluster, false, 2 * RV_LEASE_MS));
+    assert_true(rvc_cluster_open(cluster, true, 2 * RV_LEASE_MS + 1));
     rvc_cluster_destroy(&cluster);
     cluster = fresh(2); /* one that was never placed waits for its workers */
-    assert_false(rvc_cluster_open(cluster, 100 * RV_LEASE_MS));
+    assert_false(rvc_cluster_open(cluster, false, 100 * RV_LEASE_MS));
     rvc_registration_t registration;
     join(cluster, "worker-1", 1, NULL, 0, &registration, NULL);
     rvc_cluster_place(cluster, 1);
-    assert_false(rvc_cluster_open(cluster, 100 * RV_LEASE_MS));
+    assert_false(rvc_cluster_open(cluster, false, 100 * RV_LEASE_MS));
     confirm(cluster, registration.slot, -1);
-    assert_true(rvc_cluster_open(cluster, 1));
+    assert_false(rvc_cluster_open(cluster, true, 1)); /* something is to be resumed first */
+    assert_true(rvc_cluster_open(cluster, false, 1));
+    assert_true(rvc_cluster_open(cluster, true, 1));
     rvc_cluster_expire(cluster, 10 * RV_LEASE_MS);
-    assert_true(rvc_cluster_open(cluster, 10 * RV_LEASE_MS));
+    assert_true(rvc_cluster_open(cluster, false, 10 * RV_LEASE_MS));
     rvc_cluster_destroy(&cluster);
 }
 

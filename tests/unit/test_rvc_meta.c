@@ -134,6 +134,65 @@ static void imports_are_kept_in_order_and_forgotten(void **state) {
     rvc_meta_close(&meta);
 }
 
+static rv_status_t collect_fanout(void *context, uint64_t id, const uint8_t *p, size_t n, rv_error_t *err) {
+    char **at = context;
+    (void)err;
+    *at += sprintf(*at, "%llu:%.*s ", (unsigned long long)id, (int)n, (const char *)p);
+    return RV_OK;
+}
+
+static void keep_fanout(rvc_meta_t *meta, uint64_t id, const char *text, const uint64_t *over, size_t n_over) {
+    rv_bytes_t bytes = {0};
+    assert_true(rv_bytes_add(&bytes, text, strlen(text)));
+    assert_int_equal(rvc_meta_save_fanout(meta, id, &bytes, over, n_over, NULL), RV_OK);
+    rv_bytes_done(&bytes);
+}
+
+static void fan_outs_are_kept_in_order_and_forgotten_with_the_next(void **state) {
+    (void)state;
+    rvc_meta_t *meta = open_meta();
+    rvc_import_record_t import = {.id = 2, .what = RVC_IMPORT_EVENTS, .name = "i"};
+    keep_fanout(meta, 300, "c", NULL, 0);
+    keep_fanout(meta, 2, "b", NULL, 0);
+    assert_int_equal(rvc_meta_save_import(meta, &import, NULL), RV_OK);
+    keep_fanout(meta, 301, "d", (const uint64_t[]){300, 77}, 2);
+    rvc_meta_close(&meta);
+    meta = open_meta();
+    char found[64], *at = found;
+    assert_int_equal(rvc_meta_each_fanout(meta, collect_fanout, &at, NULL), RV_OK);
+    assert_string_equal(found, "2:b 301:d ");
+    assert_int_equal(rvc_meta_save_fanout(meta, 0, NULL, (const uint64_t[]){2, 301}, 2, NULL), RV_OK);
+    at = found;
+    *at = 0;
+    assert_int_equal(rvc_meta_each_fanout(meta, collect_fanout, &at, NULL), RV_OK);
+    assert_string_equal(found, "");
+    rvc_import_record_t imports[2], *last = imports;
+    assert_int_equal(rvc_meta_each_import(meta, collect, &last, NULL), RV_OK);
+    assert_int_equal(last - imports, 1);
+    rvc_meta_close(&meta);
+}
+
+static void keys_of_a_fan_out_are_read_as_they_were_written(void **state) {
+    (void)state;
+    const uint32_t lengths[] = {1, 3, 2};
+    rv_bytes_t bytes = {0}, empty = {0};
+    size_t n, all;
+    uint8_t keys[6];
+    uint32_t read[3];
+    assert_true(rvc_record_put_keys(&bytes, (const uint8_t *)"abbbcc", lengths, 3));
+    assert_true(rvc_record_count_keys(bytes.p, bytes.n, &n, &all));
+    assert_int_equal(n, 3);
+    assert_int_equal(all, 6);
+    rvc_record_get_keys(bytes.p, bytes.n, keys, read);
+    assert_memory_equal(keys, "abbbcc", 6);
+    assert_memory_equal(read, lengths, sizeof lengths);
+    assert_false(rvc_record_count_keys(bytes.p, bytes.n - 1, &n, &all));
+    assert_true(rvc_record_put_keys(&empty, NULL, NULL, 0));
+    assert_false(rvc_record_count_keys(empty.p, empty.n, &n, &all));
+    rv_bytes_done(&bytes);
+    rv_bytes_done(&empty);
+}
+
 static void write_file(const char *name, const char *bytes, size_t n) {
     char path[128];
     path_of(name, path);
@@ -195,6 +254,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(the_map_is_kept, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(the_catalog_is_kept, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(imports_are_kept_in_order_and_forgotten, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(fan_outs_are_kept_in_order_and_forgotten_with_the_next, make_dir, remove_dir),
+        cmocka_unit_test(keys_of_a_fan_out_are_read_as_they_were_written),
         cmocka_unit_test_setup_teardown(a_file_that_is_not_ours_is_refused, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(a_file_that_was_cut_short_is_refused, make_dir, remove_dir),
         cmocka_unit_test(a_flipped_byte_is_found),

@@ -1,4 +1,4 @@
-/* A whole coordinator in memory: writes, companies, imports. */
+/* A whole coordinator in memory: writes and imports. */
 #include "rvc_harness.h"
 
 /* ---- writes ---- */
@@ -106,28 +106,6 @@ static void a_lost_worker_makes_its_part_of_a_write_unknown(void **state) {
     done(first_is_one ? second : first);
 }
 
-static void companies_go_home_first_and_then_everywhere(void **state) {
-    (void)state;
-    static const char *const KEYS[] = {"acme", "globex", "initech"};
-    Reveille__V1__StringColumn keys;
-    Reveille__V1__EntityBatch batch = REVEILLE__V1__ENTITY_BATCH__INIT;
-    Reveille__V1__CompanyServiceUpsertRequest request = REVEILLE__V1__COMPANY_SERVICE_UPSERT_REQUEST__INIT;
-    uint32_t lengths[3];
-    char data[32];
-    batch.keys = strings_of(KEYS, 3, &keys, lengths, data);
-    request.batch = &batch;
-    call("c", "CompanyService/Upsert", &request.base);
-    accept_all();
-    /* the second round was sent by the replies to the first: accept_all took it too */
-    letter_t *letter = expect_reply("c", false);
-    Reveille__V1__WriteResult *result = ((Reveille__V1__CompanyServiceUpsertResponse *)open_body(
-                                             letter, &reveille__v1__company_service_upsert_response__descriptor))
-                                            ->result;
-    assert_int_equal(result->applied, 3);
-    done(letter);
-    assert_true(lsn >= PARTITIONS);
-}
-
 /* All of one contact: with the channel filled in, the share outgrows a message. */
 static void a_share_that_outgrows_a_message_is_cut_unless_it_has_an_identity(void **state) {
     (void)state;
@@ -196,59 +174,6 @@ static void an_unknown_import_cannot_be_undone_and_a_deletion_goes_everywhere(vo
                                             ->result;
     assert_int_equal(result->n_partitions, PARTITIONS);
     done(letter);
-}
-
-/* What each partition got of a company, and under which version. */
-static void every_partition_gets_each_company_once_under_one_version(void **state) {
-    (void)state;
-    static const char *const KEYS[] = {"acme"};
-    Reveille__V1__StringColumn keys;
-    Reveille__V1__EntityBatch batch = REVEILLE__V1__ENTITY_BATCH__INIT;
-    Reveille__V1__CompanyServiceUpsertRequest request = REVEILLE__V1__COMPANY_SERVICE_UPSERT_REQUEST__INIT;
-    uint32_t lengths[1], got[PARTITIONS] = {0};
-    char data[8];
-    uint64_t version = 0;
-    batch.keys = strings_of(KEYS, 1, &keys, lengths, data);
-    request.batch = &batch;
-    call("c", "CompanyService/Upsert", &request.base);
-    letter_t *task;
-    while ((task = take(DATA))) {
-        Reveille__V1__WriteRequest *writes = open_body(task, &reveille__v1__write_request__descriptor);
-        for (size_t i = 0; i < writes->n_writes; i++) {
-            const Reveille__V1__CompanyBatch *companies = writes->writes[i]->companies;
-            got[writes->writes[i]->partition]++;
-            assert_int_equal(companies->batch->keys->n_lengths, 1);
-            if (!companies->n_versions) {
-                assert_int_equal(version, 0);
-                version = lsn + 1;
-                assert_int_equal(writes->n_writes, 1);
-            } else {
-                assert_int_equal(companies->versions[0], version);
-            }
-        }
-        accept_write(task);
-    }
-    for (uint32_t p = 0; p < PARTITIONS; p++)
-        assert_int_equal(got[p], 1);
-    done(expect_reply("c", false));
-}
-
-static void an_interrupted_fan_out_is_said_to_be_unknown(void **state) {
-    (void)state;
-    static const char *const KEYS[] = {"acme"};
-    Reveille__V1__StringColumn keys;
-    Reveille__V1__EntityBatch batch = REVEILLE__V1__ENTITY_BATCH__INIT;
-    Reveille__V1__CompanyServiceUpsertRequest request = REVEILLE__V1__COMPANY_SERVICE_UPSERT_REQUEST__INIT;
-    uint32_t lengths[1];
-    char data[8];
-    batch.keys = strings_of(KEYS, 1, &keys, lengths, data);
-    request.batch = &batch;
-    call("c", "CompanyService/Upsert", &request.base);
-    accept_write(expect_task("Write"));
-    now += RV_LEASE_MS + 1;
-    rvc_node_wake(node, now);
-    expect_error("c", RV_UNAVAILABLE, RV_REASON_OUTCOME_UNKNOWN, "repeat the request");
-    assert_true(rvc_node_idle(node));
 }
 
 static void an_import_answers_in_order_and_continues(void **state) {
@@ -337,12 +262,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(an_append_refuses_rows_and_takes_the_others),
         TEST(a_lost_worker_makes_its_part_of_a_write_unknown),
-        TEST(companies_go_home_first_and_then_everywhere),
         TEST(a_share_that_outgrows_a_message_is_cut_unless_it_has_an_identity),
         TEST(a_write_that_nobody_can_take_fails_as_a_whole),
         TEST(an_unknown_import_cannot_be_undone_and_a_deletion_goes_everywhere),
-        TEST(every_partition_gets_each_company_once_under_one_version),
-        TEST(an_interrupted_fan_out_is_said_to_be_unknown),
         TEST(an_import_answers_in_order_and_continues),
         TEST(an_import_with_a_gap_is_ended),
     };

@@ -167,7 +167,7 @@ static void assign(fixture_t *f, bool create, uint64_t term, int expected) {
     }
     request.n_partitions = PARTITIONS;
     request.partitions = list;
-    rvw_writer_add(f->writer, make_call(f, &request.base), true);
+    rvw_writer_add(f->writer, make_call(f, &request.base), RVW_ASSIGN);
     assert_int_equal(receive(f), expected);
 }
 
@@ -210,7 +210,7 @@ static void send_click(fixture_t *f, unsigned contact, uint64_t sequence) {
     request.n_writes = 1;
     request.writes = writes;
     request.term = 1;
-    rvw_writer_add(f->writer, make_call(f, &request.base), false);
+    rvw_writer_add(f->writer, make_call(f, &request.base), RVW_WRITE);
 }
 
 /* Asks how many contacts have at least one click. */
@@ -335,6 +335,68 @@ static void an_older_term_is_refused(void **state) {
     assign(f, false, 4, RV_UNAVAILABLE);
 }
 
+/* A company without attributes, written to its home. */
+static void send_company(fixture_t *f, Reveille__V1__StringColumn *key) {
+    Reveille__V1__EntityBatch batch = REVEILLE__V1__ENTITY_BATCH__INIT;
+    Reveille__V1__CompanyBatch companies = REVEILLE__V1__COMPANY_BATCH__INIT;
+    Reveille__V1__PartitionWrite write = REVEILLE__V1__PARTITION_WRITE__INIT, *writes[] = {&write};
+    Reveille__V1__WriteRequest request = REVEILLE__V1__WRITE_REQUEST__INIT;
+    batch.keys = key;
+    companies.batch = &batch;
+    write.epoch = 1;
+    write.schema_version = 1;
+    write.body_case = REVEILLE__V1__PARTITION_WRITE__BODY_COMPANIES;
+    write.companies = &companies;
+    request.n_writes = 1;
+    request.writes = writes;
+    request.term = 5;
+    rvw_writer_add(f->writer, make_call(f, &request.base), RVW_WRITE);
+}
+
+static void ask_company(fixture_t *f, Reveille__V1__StringColumn *key, uint64_t epoch, uint64_t term) {
+    Reveille__V1__HomePartition home = REVEILLE__V1__HOME_PARTITION__INIT, *homes[] = {&home};
+    Reveille__V1__CompaniesRequest request = REVEILLE__V1__COMPANIES_REQUEST__INIT;
+    uint32_t zero = 0;
+    home.epoch = epoch;
+    request.homes = homes;
+    request.n_homes = 1;
+    request.keys = key;
+    request.home_of = &zero;
+    request.n_home_of = 1;
+    request.term = term;
+    rvw_writer_add(f->writer, make_call(f, &request.base), RVW_COMPANIES_READ);
+}
+
+/* Both are sent at once; nobody waits for the write. */
+static void companies_are_read_with_every_write_that_was_sent_before(void **state) {
+    fixture_t *f = *state;
+    Reveille__V1__StringColumn key = REVEILLE__V1__STRING_COLUMN__INIT;
+    uint32_t length = 4;
+    key.data = (ProtobufCBinaryData){4, (uint8_t *)(uintptr_t) "acme"};
+    key.lengths = &length;
+    key.n_lengths = 1;
+    assign(f, true, 5, RV_OK);
+    for (int i = 0; i < 20; i++) {
+        send_company(f, &key);
+        ask_company(f, &key, 1, 5);
+    }
+    for (int i = 0; i < 20; i++) {
+        Reveille__V1__WriteResponse *written;
+        uint64_t lsn = write_result(f, &written)->lsn;
+        assert_int_equal(receive(f), RV_OK);
+        Reveille__V1__CompaniesResponse *read = reveille__v1__companies_response__unpack(NULL, f->body_n, f->body);
+        assert_int_equal(read->done, 1);
+        assert_int_equal(read->batch->n_versions, 1);
+        assert_int_equal(read->batch->versions[0], lsn);
+        reveille__v1__companies_response__free_unpacked(read, NULL);
+        reveille__v1__write_response__free_unpacked(written, NULL);
+    }
+    ask_company(f, &key, 2, 5);
+    assert_int_equal(receive(f), RV_UNAVAILABLE);
+    ask_company(f, &key, 1, 4);
+    assert_int_equal(receive(f), RV_UNAVAILABLE);
+}
+
 static void a_second_process_is_refused(void **state) {
     fixture_t *f = *state;
     rvw_holdings_t *second = NULL;
@@ -385,6 +447,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_repetition_has_no_second_effect, setup, teardown),
         cmocka_unit_test_setup_teardown(a_start_brings_everything_back_from_the_log, setup, teardown),
         cmocka_unit_test_setup_teardown(an_older_term_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(companies_are_read_with_every_write_that_was_sent_before, setup, teardown),
         cmocka_unit_test_setup_teardown(a_second_process_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(queries_run_while_writes_and_flushes_happen, setup, teardown),
     };

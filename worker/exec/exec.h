@@ -8,6 +8,7 @@
 #ifndef REVEILLE_WORKER_EXEC_H
 #define REVEILLE_WORKER_EXEC_H
 
+#include "../store/partition.h"
 #include "../store/view.h"
 #include "reveille/catalog.h"
 #include "reveille/status.h"
@@ -51,5 +52,10 @@ rv_status_t rvw_fetch(const rvw_view_t *view, const rv_catalog_t *catalog, const
 rv_status_t rvw_history(const rvw_view_t *view, const rv_catalog_t *catalog,
                         const Reveille__V1__HistoryRequest *request, rv_arena_t *arena, uint64_t *cursor,
                         Reveille__V1__HistoryResponse **ret, bool *ret_last, rv_error_t *err);
+/* The first of the companies asked for, as many as fit a message. For the writer's thread; homes[i] is the partition
+ * of request->homes[i]. */
+rv_status_t rvw_companies(rvw_partition_t *const *homes, const rv_catalog_t *catalog,
+                          const Reveille__V1__CompaniesRequest *request, rv_arena_t *arena,
+                          Reveille__V1__CompaniesResponse **ret, rv_error_t *err);
 
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "apply.h"
+#include "current.h"
 #include "tables.h"
 
 typedef struct {
@@ -18,65 +19,8 @@ typedef struct {
     uint8_t *changed; /* by item */
 } batch_t;
 
-/* A column of one chunk as it is now; kept while rows stay in the chunk. */
-typedef struct {
-    uint32_t id, chunk;
-    bool ready;
-    rvw_list_t *active;
-    const rvw_list_t *frozen;
-} place_t;
-
-static bool same_kind(rv_type_t a, rv_type_t b) {
-    return rvw_kind(a) == rvw_kind(b) || a == RV_INT || a == RV_DECIMAL;
-}
-
-/* The value of a row now, as one of `type` and `scale`. */
-static rv_status_t current(const batch_t *batch, const place_t *place, uint32_t row, rv_type_t type, unsigned scale,
-                           char *buf, rv_value_t *ret) {
-    const rvw_sight_t sight = {.base = batch->apply->p->base, .chunk_rows = batch->apply->p->identity.chunk_rows};
-    uint32_t at = row % sight.chunk_rows, i, first;
-    const rvw_block_t *block = NULL;
-    rv_type_t has = type;
-    unsigned has_scale = scale;
-    *ret = (rv_value_t){.present = false, .s = {"", 0}};
-    if ((place->active && rvw_list_newest(place->active, at, &block, &i)) ||
-        (place->frozen && rvw_list_newest(place->frozen, at, &block, &i))) {
-        rvw_cells_get(&block->cells[0], i, ret);
-        has = block->cells[0].shape.type;
-        has_scale = block->cells[0].shape.scale;
-    } else {
-        const rvw_column_t *column;
-        rv_status_t status =
-            rvw_sight_part(&sight, batch->table, place->id, place->chunk, at, &column, &first, batch->apply->err);
-        if (status) {
-            return status;
-        }
-        if (column) {
-            rvw_column_value(column, at - first, buf, ret);
-            has = column->type;
-            has_scale = column->scale;
-        }
-    }
-    if (!same_kind(has, type) || !rvw_value_convert(ret, has, has_scale, type, scale)) {
-        ret->present = false;
-    }
-    return RV_OK;
-}
-
-static rv_status_t go_to(const batch_t *batch, place_t *place, uint32_t chunk) {
-    rvw_partition_t *p = batch->apply->p;
-    if (place->ready && place->chunk == chunk) {
-        return RV_OK;
-    }
-    place->chunk = chunk;
-    place->ready = true;
-    place->active = rvw_tail_find(batch->apply->tail, batch->table, place->id, chunk);
-    place->frozen = p->frozen ? rvw_tail_find(p->frozen, batch->table, place->id, chunk) : NULL;
-    return RV_OK;
-}
-
 /* Appends a patch; `value` lives in the tail. */
-static rv_status_t patch(const batch_t *batch, place_t *place, uint32_t row, rv_type_t type, unsigned scale,
+static rv_status_t patch(const batch_t *batch, rvw_current_t *place, uint32_t row, rv_type_t type, unsigned scale,
                          const rv_value_t *value) {
     rvw_apply_t *apply = batch->apply;
     uint32_t at = row % apply->p->identity.chunk_rows;
@@ -98,15 +42,14 @@ static rv_status_t patch(const batch_t *batch, place_t *place, uint32_t row, rv_
 }
 
 /* Gives a row a value unless it has it. */
-static rv_status_t set_value(const batch_t *batch, place_t *place, uint32_t item, rv_type_t type, unsigned scale,
+static rv_status_t set_value(const batch_t *batch, rvw_current_t *place, uint32_t item, rv_type_t type, unsigned scale,
                              rv_value_t *value, rvw_input_t *input) {
     char buf[300];
     rv_value_t now;
     uint32_t row = batch->rows[item];
-    rv_status_t status = go_to(batch, place, row / batch->apply->p->identity.chunk_rows);
-    if (status == RV_OK) {
-        status = current(batch, place, row, type, scale, buf, &now);
-    }
+    const rvw_partition_t *p = batch->apply->p;
+    rvw_current_go(place, p, row);
+    rv_status_t status = rvw_current_value(place, p, row, type, scale, buf, &now, batch->apply->err);
     if (status || rvw_value_equal(type, &now, value)) {
         return status;
     }
@@ -130,7 +73,7 @@ static rv_status_t company_row(const batch_t *batch, rv_value_t *value) {
 }
 
 static rv_status_t apply_column(const batch_t *batch, const Reveille__V1__Column *column) {
-    place_t place = {.id = column->id};
+    rvw_current_t place = {.table = batch->table, .id = column->id};
     rvw_input_t input;
     if (!rvw_input_init(&input, column, batch->apply->arena)) {
         return rv_fail_memory(batch->apply->err, "a column of a write");
@@ -194,7 +137,7 @@ static rv_status_t clear_others(const batch_t *batch, const Reveille__V1__Entity
         for (size_t a = 0; a < message->n_attributes; a++) {
             named = named || message->attributes[a]->id == ids[k];
         }
-        place_t place = {.id = ids[k]};
+        rvw_current_t place = {.table = batch->table, .id = ids[k]};
         rv_type_t type = RV_INT;
         unsigned scale = 0;
         status = named ? RV_OK : type_now(batch, ids[k], &type, &scale);
@@ -265,16 +208,15 @@ rv_status_t rvw_apply_contacts(rvw_apply_t *apply, const Reveille__V1__EntityBat
 
 /* Leaves out what is older than the stored version, and notes the new one. */
 static rv_status_t take_versions(batch_t *batch, const Reveille__V1__CompanyBatch *message) {
-    place_t place = {.id = RVW_VERSION};
+    rvw_current_t place = {.table = batch->table, .id = RVW_VERSION};
     for (uint32_t i = 0; i < batch->keys.n; i++) {
         char buf[300];
         rv_value_t now, version = {.present = true};
         uint64_t number = message->n_versions > 0 ? message->versions[i] : batch->apply->lsn;
         version.i = (int64_t)number;
-        rv_status_t status = go_to(batch, &place, batch->rows[i] / batch->apply->p->identity.chunk_rows);
-        if (status == RV_OK) {
-            status = current(batch, &place, batch->rows[i], RV_INT, 0, buf, &now);
-        }
+        rvw_current_go(&place, batch->apply->p, batch->rows[i]);
+        rv_status_t status =
+            rvw_current_value(&place, batch->apply->p, batch->rows[i], RV_INT, 0, buf, &now, batch->apply->err);
         if (status == RV_OK && now.present && number < (uint64_t)now.i) {
             batch->rows[i] = RVW_NO_ROW;
         } else if (status == RV_OK && (!now.present || now.i != version.i)) {

@@ -69,6 +69,11 @@ rv_status_t rvw_partition_apply(rvw_partition_t *partition, const rv_catalog_t *
                                 const Reveille__V1__PartitionWrite *write, uint64_t lsn, uint64_t content_hash,
                                 bool known, rv_arena_t *arena, rvw_result_t *ret, rv_error_t *err);
 
+/* A company as the last applied write left it; for the writer's thread. *ret_version is 0 when no upsert ever named it
+ * (a contact may have). Values of `attributes`, as of their types now; text is copied into the arena. */
+rv_status_t rvw_partition_company(rvw_partition_t *partition, rv_str_t key, const rv_attribute_t *attributes, size_t n,
+                                  rv_arena_t *arena, uint64_t *ret_version, rv_value_t *ret_values, rv_error_t *err);
+
 /* Shape of a write from the wire or the log: equal lengths, numbers in range, types as in the catalog. INVALID_ARGUMENT
  * or DATA_LOSS is the caller's reading. */
 rv_status_t rvw_write_check(const Reveille__V1__PartitionWrite *write, const rv_catalog_t *catalog, rv_error_t *err);
