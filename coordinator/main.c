@@ -4,6 +4,7 @@
  * they drain. SIGPIPE is ignored. Exit status: 0 stopped as asked, 1 failed (one line says why), 2 wrong usage. */
 #include "coordinator.h"
 #include "settings.h"
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +14,13 @@
 #ifndef RV_VERSION
 #define RV_VERSION "0"
 #endif
+
+/* What a large request took goes back when it is answered. By itself the C library raises the size from which it gives
+ * memory back, and holds for good what the largest request needed. */
+static void bound_memory(void) {
+    mallopt(M_MMAP_THRESHOLD, 256 << 10);
+    mallopt(M_TRIM_THRESHOLD, 1 << 20);
+}
 
 /* Blocks the signals that stop the daemon, before any thread exists, and gives them as a descriptor; -1 on failure. */
 static int stop_signals(void) {
@@ -42,6 +50,7 @@ int main(int argc, char **argv) {
         return 0;
     }
     rv_log_level(settings.log_level);
+    bound_memory();
     int stop_fd = stop_signals();
     if (stop_fd < 0) {
         perror("reveille-coordinator: signals");
