@@ -19,8 +19,8 @@ size_t rv_members_running(const rv_members_t *members);
 bool rv_members_was_running(const rv_members_t *members, size_t i);
 /* Starts those that do not run (any more), the coordinator first. One that is ending is left for the next time. */
 rv_status_t rv_members_start(rv_members_t *members, rv_error_t *err);
-/* OK while all that were started here live (or another process has their place); otherwise what ended, with the last lines of its log. `ret_orderly` (may be
- * NULL): it ended with status 0. */
+/* OK while all that were started here live (or another process has their place); otherwise what ended, with the last
+ * lines of its log. `ret_orderly` (may be NULL): it ended with status 0. */
 rv_status_t rv_members_check(rv_members_t *members, bool *ret_orderly, rv_error_t *err);
 /* Stops those that were started here: SIGTERM, coordinator first, and waits up to 30 s. DEADLINE_EXCEEDED names what
  * still runs. */

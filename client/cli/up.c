@@ -189,22 +189,25 @@ static void note_before(rv_cli_t *cli, awaited_t *awaited) {
 /* How far the cluster has come. */
 typedef enum {
     STARTING,
-    INCOMPLETE, /* every worker has registered, but partitions are missing */
+    INCOMPLETE, /* every worker has registered and opened what it can, but partitions are missing */
     READY
 } progress_t;
 
-/* Names the first partition that is missing and counts them. */
-static void describe_missing(const Reveille__V1__StatusResponse *reply, rv_error_t *err) {
+/* Names the first partition that is missing and counts them; says whether some are still being opened. */
+static progress_t describe_missing(const Reveille__V1__StatusResponse *reply, rv_error_t *err) {
     const Reveille__V1__PartitionStatus *first = NULL;
+    progress_t progress = INCOMPLETE;
     size_t n = 0;
     for (size_t i = 0; i < reply->n_partitions; i++)
         if (!reply->partitions[i]->available) {
             first = first ? first : reply->partitions[i];
+            progress = reply->partitions[i]->starting ? STARTING : progress;
             n++;
         }
     rv_fail(err, RV_REASON_NOT_READY, "%zu of %zu partitions are not available; partition %u: %.300s", n,
             reply->n_partitions, first ? first->partition : 0,
             first && first->problem[0] ? first->problem : "not placed yet");
+    return progress;
 }
 
 static progress_t look(rv_cli_t *cli, const awaited_t *awaited, rv_error_t *err) {
@@ -217,9 +220,7 @@ static progress_t look(rv_cli_t *cli, const awaited_t *awaited, rv_error_t *err)
         if (!rv_members_was_running(awaited->members, w) && (now == 0 || now == awaited->before[w]))
             status = rv_fail(err, RV_REASON_NOT_READY, "worker-%u has not registered", w);
     }
-    progress_t progress = status != RV_OK ? STARTING : reply->ready ? READY : INCOMPLETE;
-    if (progress == INCOMPLETE)
-        describe_missing(reply, err);
+    progress_t progress = status != RV_OK ? STARTING : reply->ready ? READY : describe_missing(reply, err);
     rv_arena_done(&arena);
     return progress;
 }
