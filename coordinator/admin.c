@@ -61,6 +61,7 @@ static Reveille__V1__PartitionStatus *describe(const rvc_core_t *core, uint32_t 
     if (partition->worker != RVC_NOBODY)
         status->worker = (char *)(uintptr_t)rvc_cluster_worker(core->cluster, partition->worker)->name;
     status->available = partition->state == RVC_PARTITION_AVAILABLE;
+    status->starting = partition->state == RVC_PARTITION_UNPLACED || partition->state == RVC_PARTITION_PENDING;
     status->epoch = partition->epoch;
     status->lsn = partition->lsn;
     status->flushed_lsn = partition->flushed_lsn;

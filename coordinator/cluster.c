@@ -185,6 +185,7 @@ rv_status_t rvc_cluster_register(rvc_cluster_t *cluster, const Reveille__V1__Reg
     worker->state = RVC_WORKER_REGISTERED;
     worker->incarnation = request->incarnation;
     worker->lease_until = now + RV_LEASE_MS;
+    worker->respited = false;
     worker->catalog_version = 0;
     for (uint32_t p = 0; p < cluster->n_partitions; p++)
         if (cluster->partitions[p].worker == result.slot) {
@@ -230,6 +231,7 @@ bool rvc_cluster_ping(rvc_cluster_t *cluster, const Reveille__V1__PingRequest *r
         cluster->workers[slot].incarnation != request->incarnation)
         return false;
     cluster->workers[slot].lease_until = now + RV_LEASE_MS;
+    cluster->workers[slot].respited = false;
     uint32_t damaged = 0;
     for (size_t i = 0; i < request->n_partitions; i++) {
         const Reveille__V1__PartitionStatus *status = request->partitions[i]->status;
@@ -277,9 +279,15 @@ bool rvc_cluster_assigned(rvc_cluster_t *cluster, uint32_t slot, const Reveille_
 
 uint32_t rvc_cluster_expire(rvc_cluster_t *cluster, int64_t now) {
     for (uint32_t slot = 0; slot < cluster->n_workers; slot++) {
-        if (!alive(cluster, slot) || cluster->workers[slot].lease_until > now)
+        rvc_worker_t *worker = &cluster->workers[slot];
+        if (!alive(cluster, slot) || worker->lease_until > now)
             continue;
-        cluster->workers[slot].state = RVC_WORKER_LOST;
+        if (now - worker->lease_until > (int64_t)RV_PING_MS && !worker->respited) {
+            worker->lease_until = now + 2 * (int64_t)RV_PING_MS;
+            worker->respited = true;
+            continue;
+        }
+        worker->state = RVC_WORKER_LOST;
         for (uint32_t p = 0; p < cluster->n_partitions; p++)
             if (cluster->partitions[p].worker == slot) {
                 cluster->partitions[p].held = false;

@@ -34,6 +34,7 @@ typedef struct {
     rvc_worker_state_t state;
     uint64_t incarnation;
     int64_t lease_until;
+    bool respited;            /* since its last sign of life: see rvc_cluster_expire */
     uint64_t catalog_version; /* confirmed */
 } rvc_worker_t;
 
@@ -81,7 +82,9 @@ bool rvc_cluster_ping(rvc_cluster_t *cluster, const Reveille__V1__PingRequest *r
 /* A worker confirmed its share. Returns whether the map changed (partitions created). */
 bool rvc_cluster_assigned(rvc_cluster_t *cluster, uint32_t slot, const Reveille__V1__AssignResponse *response,
                           uint64_t catalog_version);
-/* Marks one worker whose lease has lapsed as lost and returns its slot; RVC_NOBODY: none. */
+/* Marks one worker whose lease has lapsed as lost and returns its slot; RVC_NOBODY: none. When we ourselves come late
+ * to the lapse (the machine stood still, or we were busy), its sign of life may be waiting unread: it gets two more
+ * pings of time, once. */
 uint32_t rvc_cluster_expire(rvc_cluster_t *cluster, int64_t now);
 /* The next lapse of a lease; INT64_MAX without live workers. */
 int64_t rvc_cluster_next_expiry(const rvc_cluster_t *cluster);

@@ -121,9 +121,13 @@ static rv_status_t flush_one(rvw_housekeeper_t *k, uint32_t number, rv_error_t *
     return status;
 }
 
-static rv_status_t compact_one(rvw_housekeeper_t *k, uint32_t number, rv_error_t *err) {
+/* *ret_before: bytes of the file with everything flushed, so that what was in memory does not count as growth. */
+static rv_status_t compact_one(rvw_housekeeper_t *k, uint32_t number, uint64_t *ret_before, rv_error_t *err) {
     rvw_partition_t *partition = rvw_holdings_partition(k->holdings, number);
+    rvw_partition_counts_t counts;
     rv_status_t status = flush_one(k, number, err);
+    rvw_partition_counts(partition, &counts);
+    *ret_before = counts.bytes;
     if (status == RV_OK)
         status = rvw_partition_merge(partition, 1, err);
     if (status == RV_OK)
@@ -150,14 +154,14 @@ static rv_status_t maintain(rvw_housekeeper_t *k, rvw_call_t *call, Reveille__V1
     for (uint32_t i = 0; i < rvw_holdings_bound(k->holdings) && status == RV_OK; i++) {
         rvw_partition_t *partition = rvw_holdings_partition(k->holdings, i);
         rvw_partition_counts_t counts;
+        uint64_t before = 0;
         if (!partition || rvw_partition_problem(partition) || !asked_for(request, i))
             continue;
-        rvw_partition_counts(partition, &counts);
-        response->bytes_before += counts.bytes;
         status = rvw_call_stopped(call, err);
         if (status == RV_OK)
-            status = request->compact ? compact_one(k, i, err) : flush_one(k, i, err);
+            status = request->compact ? compact_one(k, i, &before, err) : flush_one(k, i, err);
         rvw_partition_counts(partition, &counts);
+        response->bytes_before += request->compact ? before : counts.bytes;
         response->bytes_after += counts.bytes;
     }
     if (status == RV_OK && request->compact)
@@ -196,6 +200,7 @@ static void sleep_for(rvw_housekeeper_t *k, int64_t ms) {
 
 static void *run(void *context) {
     rvw_housekeeper_t *k = context;
+    uint64_t before;
     rv_error_t err;
     bool worked = true; /* opening the directory took memory too */
     pthread_mutex_lock(&k->lock);
@@ -218,7 +223,7 @@ static void *run(void *context) {
             rv_heap_trim();
         if (flush >= 0)
             flush_one(k, (uint32_t)flush, &err);
-        if (erase >= 0 && compact_one(k, (uint32_t)erase, &err) == RV_OK &&
+        if (erase >= 0 && compact_one(k, (uint32_t)erase, &before, &err) == RV_OK &&
             rvw_wal_compact(rvw_holdings_wal(k->holdings), &err) != RV_OK)
             rv_log(RV_LOG_WARN, "compact-failed", "the log: %s", err.message);
         if (first)

@@ -56,7 +56,13 @@ rv_status_t rv_members_new(const char *data, const rv_home_t *home, unsigned thr
         else
             snprintf(members->at[i].name, sizeof members->at[i].name, "worker-%zu", i);
         path_of(data, members->at[i].name, "", dir);
-        members->at[i].running = rv_process_holder(dir) != 0;
+        rv_holder_t holder;
+        rv_status_t status = rv_process_settle(dir, &holder, err);
+        if (status != RV_OK) {
+            rv_members_destroy(&members);
+            return status;
+        }
+        members->at[i].running = holder.held;
     }
     *ret = members;
     return RV_OK;
@@ -131,9 +137,11 @@ rv_status_t rv_members_start(rv_members_t *members, rv_error_t *err) {
     for (size_t i = 0; i < members->n; i++) {
         member_t *member = &members->at[i];
         path_of(members->data, member->name, "", dir);
-        if (member->running)
-            member->running = rv_process_holder(dir) != 0;
-        if (member->running || member->child)
+        if (member->child)
+            continue;
+        rv_holder_t holder = rv_process_holder(dir);
+        member->running = holder.held && !holder.ending;
+        if (holder.held)
             continue;
         path_of(members->data, member->name, "log", log);
         if (mkdir(dir, 0700) != 0 && errno != EEXIST)
@@ -161,10 +169,15 @@ static rv_status_t ended(const rv_members_t *members, const member_t *member, in
 rv_status_t rv_members_check(rv_members_t *members, bool *ret_orderly, rv_error_t *err) {
     for (size_t i = 0; i < members->n; i++) {
         member_t *member = &members->at[i];
+        char dir[4096];
         int result = 0;
         if (!member->child || waitpid(member->child, &result, WNOHANG) != member->child)
             continue;
         member->child = 0;
+        path_of(members->data, member->name, "", dir);
+        member->running = rv_process_holder(dir).held;
+        if (member->running) /* another process took the directory first, from an `up` that was killed: it will do */
+            continue;
         if (ret_orderly)
             *ret_orderly = WIFEXITED(result) && WEXITSTATUS(result) == 0;
         return ended(members, member, result, err);
@@ -216,13 +229,16 @@ static size_t still_running(const char *data, char (*names)[32], size_t n, int s
     for (size_t i = 0; i < n; i++) {
         char dir[4096];
         path_of(data, names[i], "", dir);
-        pid_t pid = rv_process_holder(dir);
-        if (pid == 0)
+        rv_holder_t holder = rv_process_holder(dir);
+        char number[24] = "not known";
+        if (!holder.held)
             continue;
         running++;
-        if (signal_number && pid > 0)
-            kill(pid, signal_number);
-        int more = snprintf(list + used, cap - used, "%s%s (process %ld)", used ? ", " : "", names[i], (long)pid);
+        if (signal_number && holder.pid)
+            kill(holder.pid, signal_number);
+        if (holder.pid)
+            snprintf(number, sizeof number, "%ld", (long)holder.pid);
+        int more = snprintf(list + used, cap - used, "%s%s (process %s)", used ? ", " : "", names[i], number);
         used = more > 0 && used + (size_t)more < cap ? used + (size_t)more : used;
     }
     return running;

@@ -1,7 +1,12 @@
 /* process.c: posix_spawn of fresh binaries (never fork and go on: contexts of ZeroMQ and LMDB do not survive that), and
  * the lock that each daemon holds on its directory while it lives: a lock dies with its process, a pid file does not.
- * No state. */
+ *
+ * The lock alone says whether there is a process; the number in the file says which, and is believed only of a process
+ * that has the file open, for numbers are used again. A killed process keeps the lock until its last thread is gone,
+ * which may take as long as a write to a slow disk: it is told by its threads in /proc. No state. */
 #include "process.h"
+#include "reveille/clock.h"
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -10,9 +15,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#define SETTLE_MS 30000
+#define EXITING 0x4ul /* PF_EXITING among the flags of /proc/PID/task/TID/stat */
 
 extern char **environ;
 
@@ -92,33 +101,101 @@ rv_status_t rv_process_run(const char *const *argv, const char *log, rv_error_t 
     return rv_fail_as(err, RV_UNKNOWN, RV_REASON_NONE, "%s failed; %s ends: %s", argv[0], log, tail);
 }
 
-/* A number in a file, or -1. */
-static pid_t number_in(const char *dir, const char *name) {
-    char path[4096], text[32];
-    snprintf(path, sizeof path, "%s/%s", dir, name);
+/* The beginning of a file as text; false when it cannot be read. */
+static bool text_of(const char *path, char *text, size_t cap) {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, cap - 1);
     if (fd >= 0)
         close(fd);
-    if (n <= 0)
-        return -1;
-    text[n] = 0;
-    long number = strtol(text, NULL, 10);
-    return number > 1 ? (pid_t)number : -1;
+    text[n > 0 ? n : 0] = 0;
+    return n > 0;
 }
 
-pid_t rv_process_holder(const char *dir) {
+/* The thread is dead, on its way out, or has a SIGKILL before it. */
+static bool thread_ends(const char *task, const char *thread) {
+    char path[4096], text[4096], state;
+    unsigned long flags;
+    unsigned long long pending;
+    snprintf(path, sizeof path, "%s/%s/stat", task, thread);
+    if (!text_of(path, text, sizeof text))
+        return false; /* gone: only the others count */
+    const char *behind_name = strrchr(text, ')');
+    if (behind_name && sscanf(behind_name, ") %c %*d %*d %*d %*d %*d %lu", &state, &flags) == 2 &&
+        (state == 'Z' || state == 'X' || flags & EXITING))
+        return true;
+    snprintf(path, sizeof path, "%s/%s/status", task, thread);
+    if (!text_of(path, text, sizeof text))
+        return false;
+    for (const char *line = text; (line = strstr(line, "Pnd:")); line += 4) /* SigPnd and ShdPnd */
+        if (sscanf(line, "Pnd: %llx", &pending) == 1 && pending >> (SIGKILL - 1) & 1)
+            return true;
+    return false;
+}
+
+/* The thread has the file open, as far as we may see. */
+static bool has_open(const char *task, const char *thread, const struct stat *file) {
     char path[4096];
+    struct stat info;
+    snprintf(path, sizeof path, "%s/%s/fd", task, thread);
+    DIR *dir = opendir(path);
+    bool open = false;
+    for (struct dirent *entry; dir && !open && (entry = readdir(dir));)
+        open = fstatat(dirfd(dir), entry->d_name, &info, 0) == 0 && info.st_dev == file->st_dev &&
+               info.st_ino == file->st_ino;
+    if (dir)
+        closedir(dir);
+    return open;
+}
+
+/* What the threads of a process say about it and a lock that somebody holds. */
+static void ask_threads(pid_t pid, const struct stat *lock, rv_holder_t *holder) {
+    char task[64];
+    snprintf(task, sizeof task, "/proc/%ld/task", (long)pid);
+    DIR *dir = opendir(task);
+    for (struct dirent *entry; dir && (entry = readdir(dir));) {
+        if (entry->d_name[0] == '.')
+            continue;
+        if (has_open(task, entry->d_name, lock))
+            holder->pid = pid;
+        if (thread_ends(task, entry->d_name))
+            holder->ending = true;
+    }
+    if (dir)
+        closedir(dir);
+    holder->ending = holder->ending && holder->pid;
+}
+
+rv_holder_t rv_process_holder(const char *dir) {
+    rv_holder_t holder = {0};
+    char path[4096], text[32];
+    struct stat info;
     snprintf(path, sizeof path, "%s/lock", dir);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return 0;
-    bool held = flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+        return holder;
+    holder.held = flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    bool known = holder.held && fstat(fd, &info) == 0 && text_of(path, text, sizeof text);
     close(fd);
-    if (!held)
-        return 0;
-    pid_t pid = number_in(dir, "lock");
-    return pid > 0 ? pid : number_in(dir, "pid");
+    long number = known ? strtol(text, NULL, 10) : 0;
+    if (number > 1)
+        ask_threads((pid_t)number, &info, &holder);
+    return holder;
+}
+
+rv_status_t rv_process_settle(const char *dir, rv_holder_t *ret, rv_error_t *err) {
+    int64_t end = rv_mono_ms() + SETTLE_MS;
+    for (unsigned wait = 1;; wait = wait < 50 ? wait * 2 : 50) {
+        *ret = rv_process_holder(dir);
+        if (!ret->held || (ret->pid && !ret->ending))
+            return RV_OK;
+        if (rv_mono_ms() >= end)
+            break;
+        rv_process_pause(wait);
+    }
+    if (ret->pid)
+        return rv_fail_as(err, RV_DEADLINE_EXCEEDED, RV_REASON_NONE,
+                          "process %ld was killed but does not end, and still holds %s/lock", (long)ret->pid, dir);
+    return rv_fail_as(err, RV_DEADLINE_EXCEEDED, RV_REASON_NONE, "%s/lock is held by a process that is not known", dir);
 }
 
 void rv_process_tail(const char *path, long start, char *out, size_t cap) {

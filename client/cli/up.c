@@ -71,18 +71,25 @@ static rv_status_t flush_worker(const char *data, uint32_t worker, rv_error_t *e
     return rv_process_run((const char *const[]){program, "--data", dir, "--flush", NULL}, log, err);
 }
 
-static bool holds_lock(const char *data, const char *member, uint32_t number) {
+static bool worker_holds_lock(const char *data, uint32_t number) {
     char dir[4096];
-    if (number)
-        snprintf(dir, sizeof dir, "%s/%s-%u", data, member, number);
-    else
-        snprintf(dir, sizeof dir, "%s/%s", data, member);
-    return rv_process_holder(dir) != 0;
+    snprintf(dir, sizeof dir, "%s/worker-%u", data, number);
+    return rv_process_holder(dir).held;
+}
+
+/* Whether a coordinator runs that goes on. */
+static rv_status_t coordinator_runs(const char *data, bool *ret, rv_error_t *err) {
+    char dir[4096];
+    rv_holder_t holder;
+    snprintf(dir, sizeof dir, "%s/coordinator", data);
+    rv_status_t status = rv_process_settle(dir, &holder, err);
+    *ret = status == RV_OK && holder.held;
+    return status;
 }
 
 static bool a_worker_runs(const char *data, const rv_holdings_t *holdings) {
     for (uint32_t w = 1; w <= holdings->highest; w++)
-        if (holdings->worker[w] && holds_lock(data, "worker", w))
+        if (holdings->worker[w] && worker_holds_lock(data, w))
             return true;
     return false;
 }
@@ -91,9 +98,12 @@ static bool a_worker_runs(const char *data, const rv_holdings_t *holdings) {
  * or a cluster on its way down: it is waited for. */
 static rv_status_t wait_quiet(const char *data, const rv_holdings_t *holdings, rv_error_t *err) {
     int64_t end = rv_mono_ms() + QUIET_MS;
-    for (unsigned wait = 1; a_worker_runs(data, holdings) || holds_lock(data, "coordinator", 0);
-         wait = wait < 50 ? wait * 2 : 50) {
-        if (holds_lock(data, "coordinator", 0) || rv_mono_ms() >= end)
+    bool runs;
+    rv_status_t status = coordinator_runs(data, &runs, err);
+    if (status != RV_OK)
+        return status;
+    for (unsigned wait = 1; runs || a_worker_runs(data, holdings); wait = wait < 50 ? wait * 2 : 50) {
+        if (runs || rv_mono_ms() >= end)
             return rv_fail_as(err, RV_FAILED_PRECONDITION, RV_REASON_NONE,
                               "the number of workers changes only while the cluster is down: reveille down --data %s",
                               data);
@@ -179,22 +189,25 @@ static void note_before(rv_cli_t *cli, awaited_t *awaited) {
 /* How far the cluster has come. */
 typedef enum {
     STARTING,
-    INCOMPLETE, /* every worker has registered, but partitions are missing */
+    INCOMPLETE, /* every worker has registered and opened what it can, but partitions are missing */
     READY
 } progress_t;
 
-/* Names the first partition that is missing and counts them. */
-static void describe_missing(const Reveille__V1__StatusResponse *reply, rv_error_t *err) {
+/* Names the first partition that is missing and counts them; says whether some are still being opened. */
+static progress_t describe_missing(const Reveille__V1__StatusResponse *reply, rv_error_t *err) {
     const Reveille__V1__PartitionStatus *first = NULL;
+    progress_t progress = INCOMPLETE;
     size_t n = 0;
     for (size_t i = 0; i < reply->n_partitions; i++)
         if (!reply->partitions[i]->available) {
             first = first ? first : reply->partitions[i];
+            progress = reply->partitions[i]->starting ? STARTING : progress;
             n++;
         }
     rv_fail(err, RV_REASON_NOT_READY, "%zu of %zu partitions are not available; partition %u: %.300s", n,
             reply->n_partitions, first ? first->partition : 0,
             first && first->problem[0] ? first->problem : "not placed yet");
+    return progress;
 }
 
 static progress_t look(rv_cli_t *cli, const awaited_t *awaited, rv_error_t *err) {
@@ -207,9 +220,7 @@ static progress_t look(rv_cli_t *cli, const awaited_t *awaited, rv_error_t *err)
         if (!rv_members_was_running(awaited->members, w) && (now == 0 || now == awaited->before[w]))
             status = rv_fail(err, RV_REASON_NOT_READY, "worker-%u has not registered", w);
     }
-    progress_t progress = status != RV_OK ? STARTING : reply->ready ? READY : INCOMPLETE;
-    if (progress == INCOMPLETE)
-        describe_missing(reply, err);
+    progress_t progress = status != RV_OK ? STARTING : reply->ready ? READY : describe_missing(reply, err);
     rv_arena_done(&arena);
     return progress;
 }
@@ -232,6 +243,11 @@ static rv_status_t wait_ready(rv_cli_t *cli, rv_members_t *members, const awaite
     int64_t now = rv_mono_ms(), end = now + rv_cli_timeout(cli, READY_MS), incomplete_since = 0;
     for (unsigned wait = 2;; wait = wait < 50 ? wait + wait / 2 : 50) {
         rv_error_t why;
+        rv_status_t status = rv_members_check(members, NULL, err);
+        if (status == RV_OK)
+            status = rv_members_start(members, err); /* what ran when we came may just have been on its way out */
+        if (status != RV_OK)
+            return status;
         progress_t progress = look(cli, awaited, &why);
         now = rv_mono_ms();
         incomplete_since = progress != INCOMPLETE ? 0 : incomplete_since ? incomplete_since : now;
@@ -241,11 +257,6 @@ static rv_status_t wait_ready(rv_cli_t *cli, rv_members_t *members, const awaite
             *ret_why = why;
             return RV_OK;
         }
-        rv_status_t status = rv_members_check(members, NULL, err);
-        if (status == RV_OK)
-            status = rv_members_start(members, err); /* what ran when we came may just have been on its way out */
-        if (status != RV_OK)
-            return status;
         if (now >= end)
             return rv_fail_as(err, RV_DEADLINE_EXCEEDED, RV_REASON_NONE,
                               "the cluster is not ready: %.200s; the logs are in %s/*/log", why.message, data_of(cli));
@@ -301,9 +312,7 @@ static rv_status_t run_members(rv_cli_t *cli, const char *data, const rv_home_t 
         sigprocmask(SIG_BLOCK, &signals, NULL); /* held until we look; the members start with none blocked */
     awaited_t awaited = {.members = members, .workers = home->workers};
     note_before(cli, &awaited);
-    status = rv_members_start(members, err);
-    if (status == RV_OK)
-        status = wait_ready(cli, members, &awaited, detach ? NULL : &signals, &why, err);
+    status = wait_ready(cli, members, &awaited, detach ? NULL : &signals, &why, err);
     if (status == RV_OK) {
         announce(cli, data, home, all, &why);
         close(*lock);
@@ -330,9 +339,9 @@ rv_status_t rv_run_up(rv_cli_t *cli, rv_error_t *err) {
     if (status == RV_OK)
         status = rv_home_lock(data, &lock, err);
     if (status == RV_OK && found && strcmp(old.endpoint, home.endpoint) != 0) {
-        char dir[4096];
-        snprintf(dir, sizeof dir, "%s/coordinator", data);
-        if (rv_process_holder(dir))
+        bool runs;
+        status = coordinator_runs(data, &runs, err);
+        if (runs)
             status = rv_fail_as(err, RV_FAILED_PRECONDITION, RV_REASON_NONE,
                                 "the cluster runs at %s; stop it to change that", old.endpoint);
     }

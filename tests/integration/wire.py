@@ -31,7 +31,7 @@ class CallError(Exception):
 
 
 class Client:
-    def __init__(self, endpoint, timeout=30.0):
+    def __init__(self, endpoint, timeout=120.0):
         self.context = zmq.Context()
         self.socket = self.context.socket(zmq.DEALER)
         self.socket.setsockopt(zmq.LINGER, 0)

@@ -4,7 +4,9 @@
 #include "process.h"
 #include <fcntl.h>
 #include <ftw.h>
+#include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -12,6 +14,8 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -207,25 +211,120 @@ static void only_this_machine_is_local(void **state) {
         assert_false(rv_endpoint_is_local(OTHERS[i]));
 }
 
+/* A child that holds member/lock and lives until we close our end of its pipe, or kill it. With `leaderless` its first
+ * thread has ended and another one keeps it alive: what a killed process looks like that hangs in the kernel. */
+typedef struct {
+    pid_t pid;
+    int end;
+} keeper_t;
+
+static void *keep(void *in) {
+    char byte;
+    (void)!read(*(int *)in, &byte, 1);
+    _exit(0);
+}
+
+static void keep_lock(int in, int ready, bool leaderless) {
+    char file[4096];
+    pthread_t thread;
+    path(file, "member/lock");
+    int fd = open(file, O_RDWR | O_CLOEXEC);
+    if (fd < 0 || flock(fd, LOCK_EX) != 0 || dprintf(ready, "!") != 1)
+        _exit(1);
+    if (!leaderless)
+        keep(&in);
+    if (pthread_create(&thread, NULL, keep, &in) == 0)
+        syscall(SYS_exit, 0); /* of this thread alone; its stack stays */
+    _exit(1);
+}
+
+static keeper_t start_keeper(bool leaderless) {
+    int in[2], ready[2];
+    char byte;
+    assert_int_equal(pipe(in) | pipe(ready), 0);
+    keeper_t keeper = {.pid = fork(), .end = in[1]};
+    if (keeper.pid == 0) {
+        close(in[1]);
+        keep_lock(in[0], ready[1], leaderless);
+    }
+    close(in[0]);
+    close(ready[1]);
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    close(ready[0]);
+    return keeper;
+}
+
+static void end_keeper(keeper_t *keeper) {
+    close(keeper->end);
+    assert_int_equal(waitpid(keeper->pid, NULL, 0), keeper->pid);
+}
+
+static void put_number(pid_t pid) {
+    char text[32];
+    snprintf(text, sizeof text, "%ld\n", (long)pid);
+    put("member/lock", text);
+}
+
 static void a_held_lock_names_its_process(void **state) {
-    char text[4096];
+    char dir[4096];
+    rv_holder_t holder;
     (void)state;
     make("member");
-    path(text, "member");
-    assert_int_equal(rv_process_holder(text), 0);
-    put("member/lock", "4321\n");
-    assert_int_equal(rv_process_holder(text), 0);
-    path(text, "member/lock");
-    int fd = open(text, O_RDWR | O_CLOEXEC);
-    assert_int_equal(flock(fd, LOCK_EX), 0);
-    path(text, "member");
-    assert_int_equal(rv_process_holder(text), 4321);
+    path(dir, "member");
+    assert_false(rv_process_holder(dir).held);
+    put_number(getpid());
+    assert_false(rv_process_holder(dir).held);
+    keeper_t keeper = start_keeper(false);
+    put_number(keeper.pid);
+    assert_int_equal(rv_process_settle(dir, &holder, &err), RV_OK);
+    assert_true(holder.held && !holder.ending);
+    assert_int_equal(holder.pid, keeper.pid);
+    end_keeper(&keeper);
+    assert_int_equal(rv_process_settle(dir, &holder, &err), RV_OK);
+    assert_false(holder.held);
+}
+
+/* Numbers are used again: that of an earlier holder may be anybody's by now. */
+static void a_number_of_a_process_without_the_file_is_not_believed(void **state) {
+    char dir[4096];
+    (void)state;
+    path(dir, "member");
+    keeper_t keeper = start_keeper(false);
+    const pid_t others[] = {getpid(), getppid(), 1, 0, -1};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        put_number(others[i]);
+        rv_holder_t holder = rv_process_holder(dir);
+        assert_true(holder.held && !holder.ending);
+        assert_int_equal(holder.pid, 0);
+    }
     put("member/lock", "");
-    assert_int_equal(rv_process_holder(text), -1);
-    put("member/pid", "77\n");
-    assert_int_equal(rv_process_holder(text), 77);
-    close(fd);
-    assert_int_equal(rv_process_holder(text), 0);
+    assert_true(rv_process_holder(dir).held && rv_process_holder(dir).pid == 0);
+    end_keeper(&keeper);
+    assert_false(rv_process_holder(dir).held);
+}
+
+static void *release(void *context) {
+    keeper_t *keeper = context;
+    kill(keeper->pid, SIGKILL);
+    return NULL;
+}
+
+static void a_process_that_ends_is_waited_for(void **state) {
+    char dir[4096];
+    rv_holder_t holder;
+    pthread_t thread;
+    (void)state;
+    path(dir, "member");
+    keeper_t keeper = start_keeper(true);
+    put_number(keeper.pid);
+    while (!(holder = rv_process_holder(dir)).ending) /* until its first thread is gone */
+        ;
+    assert_int_equal(holder.pid, keeper.pid);
+    assert_int_equal(pthread_create(&thread, NULL, release, &keeper), 0);
+    assert_int_equal(rv_process_settle(dir, &holder, &err), RV_OK);
+    assert_false(holder.held);
+    pthread_join(thread, NULL);
+    end_keeper(&keeper);
 }
 
 static void programs_run_without_our_descriptors(void **state) {
@@ -271,6 +370,8 @@ int main(void) {
         cmocka_unit_test(other_directories_are_refused),
         cmocka_unit_test(only_this_machine_is_local),
         cmocka_unit_test(a_held_lock_names_its_process),
+        cmocka_unit_test(a_number_of_a_process_without_the_file_is_not_believed),
+        cmocka_unit_test(a_process_that_ends_is_waited_for),
         cmocka_unit_test(programs_run_without_our_descriptors),
     };
     return cmocka_run_group_tests(tests, start, done);

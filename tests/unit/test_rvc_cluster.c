@@ -159,6 +159,30 @@ static void a_lapsed_lease_takes_the_partitions_down_and_back(void **state) {
     rvc_cluster_destroy(&cluster);
 }
 
+/* After a standstill of the whole machine the pings come, only later. */
+static void a_worker_is_not_lost_because_the_coordinator_comes_late(void **state) {
+    (void)state;
+    rvc_cluster_t *cluster = known(4);
+    rvc_registration_t registration;
+    const int ODD[] = {1, 3, -1};
+    const int64_t late = 3 * RV_LEASE_MS;
+    uint32_t damaged;
+    Reveille__V1__PingRequest ping = REVEILLE__V1__PING_REQUEST__INIT;
+    ping.name = (char *)(uintptr_t) "worker-2";
+    ping.incarnation = 1;
+    join(cluster, "worker-2", 1, ODD, 0, &registration, NULL);
+    confirm(cluster, registration.slot, -1);
+    assert_int_equal(rvc_cluster_expire(cluster, late), RVC_NOBODY);
+    assert_int_equal(rvc_cluster_next_expiry(cluster), late + 2 * RV_PING_MS);
+    assert_true(rvc_cluster_ping(cluster, &ping, late + 1, &damaged));
+    /* the next time it is silent, and late again */
+    int64_t later = late + 1 + 2 * RV_LEASE_MS;
+    assert_int_equal(rvc_cluster_expire(cluster, later), RVC_NOBODY);
+    assert_int_equal(rvc_cluster_expire(cluster, later + RV_LEASE_MS), registration.slot);
+    assert_false(rvc_cluster_ping(cluster, &ping, later + RV_LEASE_MS, &damaged));
+    rvc_cluster_destroy(&cluster);
+}
+
 /* Who holds the directory holds the partition, unless someone who is alive does. */
 static void a_claim_moves_a_partition_unless_a_live_worker_holds_it(void **state) {
     (void)state;
@@ -265,6 +289,7 @@ int main(void) {
         cmocka_unit_test(a_new_cluster_is_placed_when_all_workers_are_there),
         cmocka_unit_test(a_worker_is_refused_when_it_is_not_ours),
         cmocka_unit_test(a_lapsed_lease_takes_the_partitions_down_and_back),
+        cmocka_unit_test(a_worker_is_not_lost_because_the_coordinator_comes_late),
         cmocka_unit_test(a_claim_moves_a_partition_unless_a_live_worker_holds_it),
         cmocka_unit_test(what_was_created_is_never_created_anew),
         cmocka_unit_test(damage_is_seen_at_assignment_and_in_pings),

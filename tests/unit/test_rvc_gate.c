@@ -22,7 +22,7 @@
 #include "reveille/limits.h"
 
 #define PART (256u << 10)
-#define PATIENCE_MS 20000
+#define PATIENCE_MS 600000 /* only ends what hangs */
 
 static void *context, *router;
 static char endpoint[256];

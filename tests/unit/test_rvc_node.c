@@ -266,7 +266,15 @@ static void a_cluster_that_is_starting_says_so(void **state) {
     assert_int_equal(status->n_partitions, PARTITIONS);
     assert_string_equal(status->partitions[1]->worker, "worker-2");
     assert_string_equal(status->partitions[1]->problem, "worker-2 does not answer");
+    assert_false(status->partitions[1]->starting);
     assert_int_equal(status->schema_version, 1);
+    done(letter);
+    register_worker("worker-2", 2, (const int[]){1, 3, -1});
+    call("s", "ClusterService/Status", &request.base);
+    letter = expect_reply("s", false);
+    status = open_body(letter, &reveille__v1__status_response__descriptor);
+    assert_true(status->partitions[1]->starting && !status->partitions[1]->available);
+    assert_false(status->partitions[0]->starting);
     done(letter);
     now += 2 * RV_LEASE_MS + 1;
     ask_count("q", false);

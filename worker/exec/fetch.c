@@ -85,7 +85,7 @@ rv_status_t rvw_fetch(const rvw_view_t *view, const rv_catalog_t *catalog, const
     bool found = company ? rvw_view_find_company(view, request->key, key_n, &row)
                          : rvw_view_find(view, request->key, key_n, &row);
     if (!found)
-        return rv_fail(err, RV_REASON_MISSING, "there is no such %s", company ? "company" : "contact");
+        return rv_fail(err, RV_REASON_MISSING, "there is no %s '%s'", company ? "company" : "contact", request->key);
     Reveille__V1__FetchResponse *response = rv_arena_alloc(arena, sizeof *response);
     if (!response)
         return rv_fail_memory(err, "a contact");
@@ -301,7 +301,7 @@ rv_status_t rvw_history(const rvw_view_t *view, const rv_catalog_t *catalog,
     size_t n = 0;
     history_t h = {0};
     if (!rvw_view_find(view, request->key, strlen(request->key), &row))
-        return rv_fail(err, RV_REASON_MISSING, "there is no such contact");
+        return rv_fail(err, RV_REASON_MISSING, "there is no contact '%s'", request->key);
     RVW_TRY(gather_history(view, catalog, row, request->until_ms, arena, &h, err));
     Reveille__V1__HistoryResponse *response = rv_arena_alloc(arena, sizeof *response);
     if (!response)
