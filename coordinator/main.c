@@ -5,7 +5,6 @@
 #include "coordinator.h"
 #include "reveille/heap.h"
 #include "settings.h"
-#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,13 +14,6 @@
 #ifndef RV_VERSION
 #define RV_VERSION "0"
 #endif
-
-/* What a large request took goes back when it is answered. By itself the C library raises the size from which it gives
- * memory back, and holds for good what the largest request needed. */
-static void bound_memory(void) {
-    mallopt(M_MMAP_THRESHOLD, 256 << 10);
-    mallopt(M_TRIM_THRESHOLD, 1 << 20);
-}
 
 /* Blocks the signals that stop the daemon, before any thread exists, and gives them as a descriptor; -1 on failure. */
 static int stop_signals(void) {
@@ -52,7 +44,6 @@ int main(int argc, char **argv) {
     }
     rv_heap_bound();
     rv_log_level(settings.log_level);
-    bound_memory();
     int stop_fd = stop_signals();
     if (stop_fd < 0) {
         perror("reveille-coordinator: signals");
