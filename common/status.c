@@ -1,5 +1,6 @@
 /* status.c: names and texts of statuses and reasons, and how an error is written. No state. */
 #include "reveille/status.h"
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -53,8 +54,15 @@ rv_status_t rv_reason_status(rv_reason_t reason) {
     return (size_t)reason < REASONS ? REASON_STATUSES[reason] : RV_UNKNOWN;
 }
 
+/* The functions behind the macros. */
+#undef rv_fail
+#undef rv_fail_as
+#undef rv_fail_at
+#undef rv_fail_memory
+
 static rv_status_t write_error(rv_error_t *err, rv_status_t status, rv_reason_t reason, uint32_t line, uint32_t column,
                                const char *format, va_list args) {
+    assert(status != RV_OK);
     if (!err)
         return status;
     err->status = status;

@@ -86,7 +86,7 @@ void rvw_kernel_table(const void *codes, unsigned width, uint32_t first, uint32_
     do {                                                                                                               \
         if (!m) {                                                                                                      \
             for (uint32_t k = 0; k < n; k++)                                                                           \
-                each_all;                                                                                              \
+                (each_all);                                                                                            \
             break;                                                                                                     \
         }                                                                                                              \
         uint32_t i = 0;                                                                                                \
@@ -94,10 +94,10 @@ void rvw_kernel_table(const void *codes, unsigned width, uint32_t first, uint32_
             if (none8(m + i))                                                                                          \
                 continue;                                                                                              \
             for (uint32_t k = i; k < i + 8; k++)                                                                       \
-                each_masked;                                                                                           \
+                (each_masked);                                                                                         \
         }                                                                                                              \
         for (uint32_t k = i; k < n; k++)                                                                               \
-            each_masked;                                                                                               \
+            (each_masked);                                                                                             \
     } while (0)
 
 void rvw_kernel_count(const uint16_t *row, uint32_t n, const uint8_t *m, uint32_t *count) {
