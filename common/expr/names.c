@@ -62,12 +62,11 @@ static void add_attributes(names_t *names, const rv_attribute_t *attributes, siz
 static bool note_read(rv_builder_t *b, size_t position, const char *prefix, const char *name) {
     if (b->attribute_read[position])
         return true;
-    size_t before = strlen(prefix), n = strlen(name);
-    char *text = rv_expr_alloc(b, before + n + 1, 1);
+    size_t size = strlen(prefix) + strlen(name) + 1;
+    char *text = rv_expr_alloc(b, size, 1);
     if (!text)
         return false;
-    memcpy(text, prefix, before);
-    memcpy(text + before, name, n);
+    snprintf(text, size, "%s%s", prefix, name);
     b->attribute_read[position] = true;
     b->attributes[b->n_attributes++] = text;
     return true;

@@ -123,8 +123,10 @@ static bool list_constants(rv_builder_t *b, const expr_list_t *list, const expr_
     expr_constant_t *constants = rv_expr_alloc(b, list->n, sizeof *constants);
     for (uint32_t i = 0; constants && i < list->n; i++) {
         constants[i] = *list->items[i].constant;
-        if (constants[i].calendar)
-            return rv_expr_constant(b, &constants[i], list->items[i].place) != EXPR_NONE; /* refused */
+        if (constants[i].calendar) {
+            rv_expr_constant(b, &constants[i], list->items[i].place); /* refuses it */
+            return false;
+        }
     }
     *ret = constants;
     *ret_n = list->n;

@@ -147,3 +147,15 @@ uint32_t rvw_kernel_pick(const uint8_t *m, uint32_t first, uint32_t n, uint32_t 
     }
     return found;
 }
+
+uint32_t rvw_kernel_run_ends(const uint16_t *row, uint32_t n, bool latest, uint32_t *at) {
+    uint32_t k = !latest;
+    at[0] = 0;
+    for (uint32_t i = 0; i + 1 < n; i++) {
+        at[k] = i + !latest;
+        k += row[i] != row[i + 1];
+    }
+    if (latest)
+        at[k++] = n - 1;
+    return k;
+}

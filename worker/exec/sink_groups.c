@@ -111,7 +111,7 @@ static rv_status_t find_row(rvw_chunk_t *t, rvw_partial_t *p, uint32_t i, uint32
 }
 
 static rv_status_t grow_numbers(rvw_chunk_t *t, numbers_t *numbers, uint32_t n, rv_error_t *err) {
-    if (n <= numbers->cap)
+    if (numbers->group && n <= numbers->cap)
         return RV_OK;
     uint32_t cap = numbers->cap ? numbers->cap * 2 : 1024;
     while (cap < n)
