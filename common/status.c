@@ -1,5 +1,6 @@
 /* status.c: names and texts of statuses and reasons, and how an error is written. No state. */
 #include "reveille/status.h"
+#include "reveille/text.h"
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -72,6 +73,7 @@ static rv_status_t write_error(rv_error_t *err, rv_status_t status, rv_reason_t 
     err->retry_after_ms = 0;
     err->field[0] = 0;
     vsnprintf(err->message, sizeof err->message, format, args);
+    rv_utf8_mend(err->message); /* a text that was cut, or bytes of a peer: on the wire it has to be UTF-8 */
     return status;
 }
 

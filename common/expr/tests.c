@@ -133,6 +133,18 @@ static bool list_constants(rv_builder_t *b, const expr_list_t *list, const expr_
     return constants != NULL;
 }
 
+/* The same for a list that may be bound, whose kind is remembered. */
+static bool kind_of_list(rv_builder_t *b, const expr_constant_t *constants, size_t n, const expr_list_t *list,
+                         expr_parameter_t *parameter, rv_type_t *ret_kind, bool *ret_times) {
+    if (!parameter)
+        return list_kind(b, constants, n, list, ret_kind, ret_times);
+    if (!parameter->of_one_kind)
+        parameter->of_one_kind = list_kind(b, constants, n, list, &parameter->kind, &parameter->has_times);
+    *ret_kind = parameter->kind;
+    *ret_times = parameter->has_times;
+    return parameter->of_one_kind;
+}
+
 /* Values of a list for args[0] = *x, both brought to one kind; false after a failure. */
 static bool list_values(rv_builder_t *b, const expr_list_t *list, uint32_t *x, expr_values_t *ret,
                         const expr_constant_t **ret_constants) {
@@ -143,7 +155,7 @@ static bool list_values(rv_builder_t *b, const expr_list_t *list, uint32_t *x, e
     if (type == RV_SET)
         return EXPR_FAIL(b, list->place, "a set cannot be compared: write ... is set") != EXPR_NONE;
     if (!list_constants(b, list, ret_constants, &n, &parameter) ||
-        !list_kind(b, *ret_constants, n, list, &kind, &times))
+        !kind_of_list(b, *ret_constants, n, list, parameter, &kind, &times))
         return false;
     if (n > 0 && kind != kind_of(type))
         return mismatch(b, type, (*ret_constants)[0].type, list->place) != EXPR_NONE;

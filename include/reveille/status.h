@@ -79,7 +79,7 @@ typedef struct {
     uint32_t line, column;   /* place in a text, from 1; 0: none */
     uint32_t retry_after_ms; /* 0: no advice */
     char field[64];          /* field, column or attribute at fault; "" */
-    char message[512];       /* one sentence */
+    char message[512];       /* one sentence; UTF-8 */
 } rv_error_t;
 
 /* "INVALID_ARGUMENT"; never NULL. */
