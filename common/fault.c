@@ -9,15 +9,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define MAX_FAULTS 16
 
 typedef struct {
     const char *name;
-    enum { KILL, ERR, SLEEP } action;
-    long ms, nth;
+    bool kill; /* else it reports failure */
+    long nth;
     _Atomic long hits;
 } fault_t;
 
@@ -29,7 +28,7 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static bool read_number(const char *text, long *ret) {
     char *end;
     *ret = strtol(text, &end, 10);
-    return end != text && !*end && *ret >= 0;
+    return end != text && !*end && *ret > 0;
 }
 
 /* One "name:action[:nth]", which it takes apart. */
@@ -40,8 +39,8 @@ static bool read_fault(char *text, fault_t *fault) {
         return false;
     fault->name = name;
     fault->nth = nth ? fault->nth : 1;
-    fault->action = strcmp(action, "kill") == 0 ? KILL : strcmp(action, "err") == 0 ? ERR : SLEEP;
-    return fault->action != SLEEP || (strncmp(action, "sleep", 5) == 0 && read_number(action + 5, &fault->ms));
+    fault->kill = strcmp(action, "kill") == 0;
+    return fault->kill || strcmp(action, "err") == 0;
 }
 
 /* A plan that is not understood would be a test that tests nothing: it ends the process. */
@@ -61,11 +60,9 @@ bool rv_fault(const char *name) {
     for (size_t i = 0; i < n_faults; i++) {
         if (strcmp(faults[i].name, name) != 0 || atomic_fetch_add(&faults[i].hits, 1) + 1 != faults[i].nth)
             continue;
-        if (faults[i].action == KILL)
+        if (faults[i].kill)
             kill(getpid(), SIGKILL);
-        if (faults[i].action == SLEEP)
-            nanosleep(&(struct timespec){faults[i].ms / 1000, faults[i].ms % 1000 * 1000000}, NULL);
-        return faults[i].action == ERR;
+        return true;
     }
     return false;
 }
