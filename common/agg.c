@@ -74,6 +74,19 @@ void rv_agg_done(const rv_measure_t *measure, rv_agg_t *state) {
     rv_agg_init(measure, state);
 }
 
+size_t rv_agg_memory(const rv_measure_t *measure, const rv_agg_t *state) {
+    switch (measure->kind) {
+    case MIN:
+    case MAX:
+        return state->best.bytes != NULL ? state->best.n : 0;
+    case DISTINCT:
+    case QUANTILE:
+        return state->tally != NULL ? rv_tally_memory(state->tally) : 0;
+    default:
+        return 0;
+    }
+}
+
 static bool is_sum(const rv_measure_t *measure) {
     return measure->kind == SUM || measure->kind == AVG;
 }

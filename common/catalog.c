@@ -35,7 +35,7 @@ typedef struct {
 } attributes_t;
 
 typedef struct {
-    uint32_t *types;
+    uint32_t *places; /* among the types */
     size_t n;
 } group_t;
 
@@ -164,16 +164,16 @@ static rv_status_t build_groups(rv_catalog_t *catalog, const schema_t *schema, r
         return rv_fail_memory(err, "a catalog");
     for (size_t i = 0; i < n; i++) {
         const Reveille__V1__EventGroup *group = schema->event_groups[i];
-        uint32_t *types = rv_arena_zalloc(&catalog->arena, group->n_types, sizeof *types);
-        if (types == NULL)
+        uint32_t *places = rv_arena_zalloc(&catalog->arena, group->n_types, sizeof *places);
+        if (places == NULL)
             return rv_fail_memory(err, "a catalog");
         for (size_t k = 0; k < group->n_types; k++) {
             const rv_event_type_t *type = rv_catalog_type(catalog, group->types[k], strlen(group->types[k]));
             if (type == NULL)
                 return damaged(err, "an event group has an unknown type");
-            types[k] = type->id;
+            places[k] = (uint32_t)(type - catalog->types);
         }
-        catalog->groups[i] = (group_t){types, sort_numbers(types, group->n_types)};
+        catalog->groups[i] = (group_t){places, sort_numbers(places, group->n_types)};
         rv_names_set(&catalog->group_names, i, group->name);
     }
     return rv_names_sort(&catalog->group_names) == n ? RV_OK : damaged(err, "two event groups have one name");
@@ -333,11 +333,11 @@ const rv_event_type_t *rv_catalog_type(const rv_catalog_t *catalog, const char *
     return at < catalog->type_index.n ? &catalog->types[at] : NULL;
 }
 
-bool rv_catalog_group(const rv_catalog_t *catalog, const char *name, size_t n, const uint32_t **types, size_t *count) {
+bool rv_catalog_group(const rv_catalog_t *catalog, const char *name, size_t n, const uint32_t **places, size_t *count) {
     size_t at = rv_names_find(&catalog->group_names, name, n);
     if (at == catalog->group_names.n)
         return false;
-    *types = catalog->groups[at].types;
+    *places = catalog->groups[at].places;
     *count = catalog->groups[at].n;
     return true;
 }

@@ -109,14 +109,13 @@ static double round_digits(bool negative, const uint32_t digits[DIGITS], bool st
         top--;
     uint64_t leading = (uint64_t)digits[top] << 32 | digits[top - 1];
     int lost = top - 1; /* digits below */
-    unsigned free = leading == 0 ? 64 : (unsigned)__builtin_clzll(leading), taken = 0;
-    if (lost > 0 && free > 0) {
-        /* at most 31 zeros lead, since digits[top] is not 0 when there are digits below */
-        leading = leading << free | digits[lost - 1] >> (32 - free);
-        taken = free;
+    unsigned taken = 0;
+    if (lost > 0) { /* then digits[top] is not 0: at most 31 zeros lead */
+        taken = (unsigned)__builtin_clz(digits[top]);
+        uint64_t next = (uint64_t)digits[lost - 1] << taken;
+        leading = leading << taken | next >> 32;
+        sticky |= (uint32_t)next != 0;
     }
-    if (lost > 0 && (uint32_t)(digits[lost - 1] << taken) != 0)
-        sticky = true;
     for (int i = 0; i + 1 < lost; i++)
         sticky |= digits[i] != 0;
     return rv_bits_to_double(negative, leading, sticky, UNIT + 32 * lost - (int)taken);

@@ -9,31 +9,50 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define MAX_FAULTS 16
 
 typedef struct {
-    char name[64], action[32];
+    const char *name;
+    bool kill; /* else it reports failure */
     long nth;
     _Atomic long hits;
 } fault_t;
 
 static fault_t faults[MAX_FAULTS];
 static size_t n_faults;
+static char *plan; /* taken apart; the names are in it */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
+static bool read_number(const char *text, long *ret) {
+    char *end;
+    *ret = strtol(text, &end, 10);
+    return end != text && !*end && *ret > 0;
+}
+
+/* One "name:action[:nth]", which it takes apart. */
+static bool read_fault(char *text, fault_t *fault) {
+    char *rest, *name = strtok_r(text, ":", &rest), *action = strtok_r(NULL, ":", &rest);
+    char *nth = strtok_r(NULL, ":", &rest);
+    if (!name || !action || (nth && !read_number(nth, &fault->nth)))
+        return false;
+    fault->name = name;
+    fault->nth = nth ? fault->nth : 1;
+    fault->kill = strcmp(action, "kill") == 0;
+    return fault->kill || strcmp(action, "err") == 0;
+}
+
+/* A plan that is not understood would be a test that tests nothing: it ends the process. */
 static void read_plan(void) {
-    const char *plan = getenv("REV_FAULT");
-    while (plan && *plan && n_faults < MAX_FAULTS) {
-        fault_t *fault = &faults[n_faults];
-        fault->nth = 1;
-        if (sscanf(plan, "%63[^:,]:%31[^:,]:%ld", fault->name, fault->action, &fault->nth) >= 2)
-            n_faults++;
-        plan = strchr(plan, ',');
-        plan = plan ? plan + 1 : NULL;
-    }
+    const char *given = getenv("REV_FAULT");
+    char *rest;
+    plan = given ? strdup(given) : NULL;
+    for (char *one = plan ? strtok_r(plan, ",", &rest) : NULL; one; one = strtok_r(NULL, ",", &rest))
+        if (n_faults == MAX_FAULTS || !read_fault(one, &faults[n_faults++])) {
+            fprintf(stderr, "REV_FAULT is not understood: %s\n", given);
+            abort();
+        }
 }
 
 bool rv_fault(const char *name) {
@@ -41,13 +60,9 @@ bool rv_fault(const char *name) {
     for (size_t i = 0; i < n_faults; i++) {
         if (strcmp(faults[i].name, name) != 0 || atomic_fetch_add(&faults[i].hits, 1) + 1 != faults[i].nth)
             continue;
-        if (strcmp(faults[i].action, "kill") == 0)
+        if (faults[i].kill)
             kill(getpid(), SIGKILL);
-        if (strncmp(faults[i].action, "sleep", 5) == 0) {
-            long ms = atol(faults[i].action + 5);
-            nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000}, NULL);
-        }
-        return strcmp(faults[i].action, "err") == 0;
+        return true;
     }
     return false;
 }

@@ -39,10 +39,7 @@ static void sections_of(const Reveille__V1__Schema *schema, section_t sections[S
 
 rv_status_t rv_schema_at(rv_status_t status, rv_error_t *err, const char *name) {
     if (err != NULL) {
-        size_t n = strlen(name);
-        if (n >= sizeof err->field)
-            for (n = sizeof err->field - 1; n > 0 && ((unsigned char)name[n] & 0xC0) == 0x80;)
-                n--;
+        size_t n = rv_utf8_cut(name, strlen(name), sizeof err->field - 1);
         memcpy(err->field, name, n);
         err->field[n] = '\0';
     }

@@ -99,7 +99,7 @@ static rv_status_t number(const kind_t *kind, rv_arena_t *arena, rv_error_t *err
     for (size_t i = 0; i < kind->n_new; i++) {
         const char *name = name_of(kind, item(kind->fresh, i));
         size_t at = rv_names_find(&names, name, strlen(name));
-        if (at == names.n) {
+        if (at >= kind->n_old) {
             if (*kind->next == UINT32_MAX)
                 return rv_fail(err, RV_REASON_LIMIT, "no numbers are left for another %s", kind->what);
             *id_of(kind, item(kind->fresh, i)) = (*kind->next)++;

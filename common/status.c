@@ -1,5 +1,7 @@
 /* status.c: names and texts of statuses and reasons, and how an error is written. No state. */
 #include "reveille/status.h"
+#include "reveille/text.h"
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -53,8 +55,15 @@ rv_status_t rv_reason_status(rv_reason_t reason) {
     return (size_t)reason < REASONS ? REASON_STATUSES[reason] : RV_UNKNOWN;
 }
 
+/* The functions behind the macros. */
+#undef rv_fail
+#undef rv_fail_as
+#undef rv_fail_at
+#undef rv_fail_memory
+
 static rv_status_t write_error(rv_error_t *err, rv_status_t status, rv_reason_t reason, uint32_t line, uint32_t column,
                                const char *format, va_list args) {
+    assert(status != RV_OK);
     if (!err)
         return status;
     err->status = status;
@@ -64,6 +73,7 @@ static rv_status_t write_error(rv_error_t *err, rv_status_t status, rv_reason_t 
     err->retry_after_ms = 0;
     err->field[0] = 0;
     vsnprintf(err->message, sizeof err->message, format, args);
+    rv_utf8_mend(err->message); /* a text that was cut, or bytes of a peer: on the wire it has to be UTF-8 */
     return status;
 }
 

@@ -98,6 +98,11 @@ rv_status_t rv_tally_add(rv_tally_t *tally, const uint8_t *bytes, size_t n, uint
     return RV_OK;
 }
 
+size_t rv_tally_memory(const rv_tally_t *tally) {
+    return sizeof *tally + tally->bytes.cap + tally->cap * sizeof *tally->entries +
+           tally->n_slots * sizeof *tally->slots;
+}
+
 size_t rv_tally_size(const rv_tally_t *tally) {
     return tally->n;
 }

@@ -18,6 +18,8 @@ rv_tally_t *rv_tally_new(void);
 void rv_tally_destroy(rv_tally_t **tally);
 /* Adds `count` to a byte string. RESOURCE_EXHAUSTED/QUOTA beyond RV_MAX_GROUPS strings or without memory. */
 rv_status_t rv_tally_add(rv_tally_t *tally, const uint8_t *bytes, size_t n, uint64_t count, rv_error_t *err);
+/* Bytes of memory that it holds. */
+size_t rv_tally_memory(const rv_tally_t *tally);
 /* Number of different strings. */
 size_t rv_tally_size(const rv_tally_t *tally);
 /* The i-th string in order of first arrival; borrowed until the next addition. */

@@ -49,6 +49,23 @@ bool rv_utf8_valid(const char *text, size_t n) {
     return true;
 }
 
+size_t rv_utf8_cut(const char *text, size_t n, size_t most) {
+    if (n <= most)
+        return n;
+    while (most > 0 && ((unsigned char)text[most] & 0xc0) == 0x80)
+        most--;
+    return most;
+}
+
+void rv_utf8_mend(char *text) {
+    size_t n = strlen(text), length;
+    for (size_t at = 0; at < n; at += length ? length : 1) {
+        length = sequence((const unsigned char *)text + at, n - at);
+        if (!length)
+            text[at] = '?';
+    }
+}
+
 size_t rv_utf8_length(const char *text, size_t n) {
     size_t count = 0;
     for (size_t i = 0; i < n; i++)

@@ -195,8 +195,9 @@ rv_status_t rv_wire_error(const Reveille__V1__Status *status, rv_error_t *err) {
     if (err && detail) {
         err->line = detail->line;
         err->column = detail->column;
-        strncpy(err->field, detail->field, sizeof err->field - 1);
-        err->field[sizeof err->field - 1] = 0;
+        size_t n = rv_utf8_cut(detail->field, strlen(detail->field), sizeof err->field - 1);
+        memcpy(err->field, detail->field, n);
+        err->field[n] = 0;
     }
     if (err)
         err->retry_after_ms = status->retry_after_ms;

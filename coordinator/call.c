@@ -101,16 +101,16 @@ static void client_settle(rvc_calls_t *calls, client_t *client) {
     free(client);
 }
 
-static void call_free(rvc_call_t *call) {
+static void call_free(client_t *client, rvc_call_t *call) {
     rvc_calls_t *calls = call->set;
-    rvc_timer_clear(calls->timers, &call->deadline);
-    rvc_table_remove(&calls->calls, &call->entry);
     if (call->prev)
         call->prev->next = call->next;
     else
-        call->client->calls = call->next;
+        client->calls = call->next;
     if (call->next)
         call->next->prev = call->prev;
+    rvc_timer_clear(calls->timers, &call->deadline);
+    rvc_table_remove(&calls->calls, &call->entry);
     calls->held -= call->held;
     calls->stats.open--;
     if (call->query)
@@ -133,7 +133,8 @@ static void client_drop(rvc_calls_t *calls, client_t *client) {
     while (client->calls) {
         rvc_call_t *call = client->calls;
         call_stop(call);
-        call_free(call);
+        assert(!call->prev); /* the head of the list, which it leaves */
+        call_free(client, call);
     }
 }
 
@@ -288,7 +289,7 @@ static void end_with(rvc_call_t *call, const rv_error_t *err) {
     uint8_t id[RV_MAX_REQUEST_ID];
     size_t id_n = call->id_n;
     memcpy(id, call->key + 1 + client->routing_n, id_n);
-    call_free(call);
+    call_free(client, call);
     send_reply(calls, client, id, id_n, seq, err, NULL, 0, false);
     client_settle(calls, client);
 }
@@ -435,7 +436,7 @@ static bool reply_bytes(rvc_call_t *call, const uint8_t *body, size_t n, bool mo
     bool there =
         send_reply(calls, client, call->key + 1 + client->routing_n, call->id_n, call->seq, NULL, body, n, more);
     if (there && !more)
-        call_free(call);
+        call_free(client, call);
     if (!there || !more)
         client_settle(calls, client);
     return there && more;

@@ -54,8 +54,8 @@ rv_status_t rvc_definitions_new(rvc_core_t *core, rvc_definitions_t **ret, rv_er
     return RV_OK;
 }
 
-static void forget(waiter_t *waiter) {
-    waiter_t **link = &waiter->definitions->waiters;
+static void forget(rvc_definitions_t *definitions, waiter_t *waiter) {
+    waiter_t **link = &definitions->waiters;
     while (*link != waiter)
         link = &(*link)->next;
     *link = waiter->next;
@@ -66,14 +66,15 @@ void rvc_definitions_destroy(rvc_definitions_t **definitions) {
     if (!*definitions)
         return;
     while ((*definitions)->waiters)
-        forget((*definitions)->waiters);
+        forget(*definitions, (*definitions)->waiters);
     rv_catalog_unref(&(*definitions)->core->catalog);
     free(*definitions);
     *definitions = NULL;
 }
 
 static void on_stop(void *job) {
-    forget(job);
+    waiter_t *waiter = job;
+    forget(waiter->definitions, waiter);
 }
 
 static const rvc_job_ops_t JOB = {.stop = on_stop};
@@ -87,7 +88,7 @@ void rvc_definitions_confirmed(rvc_definitions_t *definitions) {
         }
         rvc_call_t *call = waiter->call;
         const ProtobufCMessage *reply = waiter->reply;
-        forget(waiter);
+        forget(definitions, waiter);
         rvc_call_reply(call, reply, false);
         waiter = definitions->waiters;
     }

@@ -51,9 +51,9 @@ typedef struct {
 
 /* A row of the stored map. */
 typedef struct {
-    char worker[RVC_MAX_WORKER_NAME + 1]; /* "": unplaced */
     uint64_t epoch;
     bool created;
+    char worker[RVC_MAX_WORKER_NAME + 1]; /* "": unplaced */
 } rvc_placement_t;
 
 typedef struct rvc_cluster rvc_cluster_t;

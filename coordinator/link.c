@@ -12,6 +12,7 @@
 #include "reveille/limits.h"
 #include "reveille/wire.h"
 #include "table.h"
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,15 +60,14 @@ rvc_link_t *rvc_link_new(rvc_timers_t *timers, const rvc_port_t *port) {
     return link;
 }
 
-static void task_free(rvc_link_t *link, rvc_task_t *task) {
-    peer_t *peer = link->peers[task->slot];
-    rvc_table_remove(&link->tasks, &task->entry);
+static void task_free(rvc_link_t *link, peer_t *peer, rvc_task_t *task) {
     if (task->prev)
         task->prev->next = task->next;
     else
         peer->tasks = task->next;
     if (task->next)
         task->next->prev = task->prev;
+    rvc_table_remove(&link->tasks, &task->entry);
     free(task);
 }
 
@@ -125,7 +125,8 @@ void rvc_link_down(rvc_link_t *link, uint32_t slot) {
         rvc_task_t *task = peer->tasks;
         const rvc_task_ops_t *ops = task->ops;
         void *owner = task->owner;
-        task_free(link, task);
+        assert(!task->prev); /* the head of the list, which it leaves */
+        task_free(link, peer, task);
         ops->failed(owner, &err);
     }
 }
@@ -259,7 +260,7 @@ void rvc_link_cancel(rvc_link_t *link, rvc_task_t **task, bool tell) {
         Reveille__V1__RequestHeader header = header_of(*task, REVEILLE__V1__KIND__KIND_CANCEL);
         post(link, link->peers[(*task)->slot], &header, NULL, 0, NULL);
     }
-    task_free(link, *task);
+    task_free(link, link->peers[(*task)->slot], *task);
     *task = NULL;
 }
 
@@ -294,7 +295,7 @@ void rvc_link_receive(rvc_link_t *link, const uint8_t *const *data, const size_t
     const rvc_task_ops_t *ops = task->ops;
     void *owner = task->owner;
     if (!more)
-        task_free(link, task);
+        task_free(link, link->peers[task->slot], task);
     if (status == RV_OK)
         ops->reply(owner, frames.body, frames.body_n, more);
     else

@@ -255,16 +255,28 @@ static rv_status_t open_one(rvw_holdings_t *h, uint32_t number, rv_error_t *err)
     return RV_OK;
 }
 
-/* Numbers of the folders pNNNN. */
+/* The number in a folder's name pNNNN. */
+static bool folder_number(const char *name, uint32_t *ret) {
+    uint32_t number = 0;
+    if (strlen(name) != 5 || name[0] != 'p')
+        return false;
+    for (const char *p = name + 1; *p; p++) {
+        if (*p < '0' || *p > '9')
+            return false;
+        number = number * 10 + (uint32_t)(*p - '0');
+    }
+    *ret = number;
+    return number < RV_MAX_PARTITIONS;
+}
+
+/* Opens what is in the folders pNNNN. */
 static rv_status_t open_all(rvw_holdings_t *h, rv_error_t *err) {
     DIR *dir = opendir(h->dir);
     if (!dir)
         return rv_fail(err, RV_REASON_FOREIGN, "cannot read '%s': %s", h->dir, strerror(errno));
     for (struct dirent *entry; (entry = readdir(dir));) {
-        unsigned number;
-        int end = 0;
-        if (sscanf(entry->d_name, "p%4u%n", &number, &end) != 1 || entry->d_name[end] || strlen(entry->d_name) != 5 ||
-            number >= RV_MAX_PARTITIONS)
+        uint32_t number;
+        if (!folder_number(entry->d_name, &number))
             continue;
         rv_error_t why;
         if (open_one(h, number, &why) != RV_OK)

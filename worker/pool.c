@@ -441,13 +441,14 @@ void rvw_pool_destroy(rvw_pool_t **ret) {
 }
 
 void rvw_pool_add(rvw_pool_t *pool, rvw_call_t *call, rvw_task_t task) {
-    rv_error_t err = {0};
+    rv_error_t err;
+    rv_status_t status = RV_OK;
     query_t *q = calloc(1, sizeof *q);
     pthread_mutex_lock(&pool->lock);
     if (!q)
-        rv_fail_memory(&err, "a query");
+        status = rv_fail_memory(&err, "a query");
     else if (pool->n_queries >= RV_MAX_QUERIES) {
-        rv_fail(&err, RV_REASON_BUSY, "%zu queries run already", pool->n_queries);
+        status = rv_fail(&err, RV_REASON_BUSY, "%zu queries run already", pool->n_queries);
         err.retry_after_ms = 50;
     } else {
         q->call = call;
@@ -457,7 +458,7 @@ void rvw_pool_add(rvw_pool_t *pool, rvw_call_t *call, rvw_task_t task) {
         pthread_cond_signal(&pool->work);
     }
     pthread_mutex_unlock(&pool->lock);
-    if (err.status == RV_OK)
+    if (status == RV_OK)
         return;
     free(q);
     rvw_call_reply(call, NULL, false, &err);

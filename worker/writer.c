@@ -410,13 +410,14 @@ void rvw_writer_destroy(rvw_writer_t **writer) {
 }
 
 void rvw_writer_add(rvw_writer_t *w, rvw_call_t *call, rvw_order_t what) {
-    rv_error_t err = {0};
+    rv_error_t err;
+    rv_status_t status = RV_OK;
     item_t *item = calloc(1, sizeof *item);
     pthread_mutex_lock(&w->lock);
     if (!item)
-        rv_fail_memory(&err, "a write");
+        status = rv_fail_memory(&err, "a write");
     else if (what != RVW_ASSIGN && w->waiting_bytes + rvw_call_bytes(call) > RV_MAX_WRITE_BYTES) {
-        rv_fail(&err, RV_REASON_BUSY, "%zu bytes of writes wait already", w->waiting_bytes);
+        status = rv_fail(&err, RV_REASON_BUSY, "%zu bytes of writes wait already", w->waiting_bytes);
         err.retry_after_ms = 100;
     } else {
         *item = (item_t){.call = call, .what = what};
@@ -426,7 +427,7 @@ void rvw_writer_add(rvw_writer_t *w, rvw_call_t *call, rvw_order_t what) {
         pthread_cond_signal(&w->work);
     }
     pthread_mutex_unlock(&w->lock);
-    if (err.status == RV_OK)
+    if (status == RV_OK)
         return;
     free(item);
     rvw_call_reply(call, NULL, false, &err);

@@ -20,6 +20,7 @@ static const char *verb(const rv_cli_t *cli) {
     return command ? command->name : NULL;
 }
 
+#undef rv_usage /* the function behind the macro */
 rv_status_t rv_usage(rv_cli_t *cli, rv_error_t *err, const char *format, ...) {
     char text[sizeof err->message];
     va_list args;

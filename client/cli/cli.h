@@ -30,6 +30,7 @@ int rv_cli_main(int argc, const char *const *argv);
 
 /* A failure of usage: exit status 2. */
 rv_status_t rv_usage(rv_cli_t *cli, rv_error_t *err, const char *format, ...) __attribute__((format(printf, 3, 4)));
+#define rv_usage(...) rv_never_ok(rv_usage(__VA_ARGS__))
 /* A line on stderr: "reveille: verb: ...". */
 void rv_note(const rv_cli_t *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The connection; it is made when first asked for. */

@@ -34,10 +34,6 @@ rv_csv_t *rv_csv_new(rv_csv_read_fn read, void *context, uint64_t offset, uint64
     csv->offset = offset;
     csv->line = line;
     csv->begun = offset > 0;
-    csv->cap = LEAST_BUFFER;
-    csv->buffer = malloc(csv->cap);
-    if (!csv->buffer)
-        rv_csv_destroy(&csv);
     return csv;
 }
 
@@ -57,12 +53,13 @@ static rv_status_t fill(rv_csv_t *csv, rv_error_t *err) {
         csv->have -= csv->at;
         csv->at = 0;
     }
-    if ((csv->full || csv->have > csv->cap / 2) && csv->cap < MOST_BUFFER) { /* long records, or a fast source */
-        char *buffer = realloc(csv->buffer, csv->cap * 4);
+    if ((csv->full || csv->have >= csv->cap / 2) && csv->cap < MOST_BUFFER) { /* long records, or a fast source */
+        size_t cap = csv->cap ? csv->cap * 4 : LEAST_BUFFER;
+        char *buffer = realloc(csv->buffer, cap);
         if (!buffer)
             return rv_fail_memory(err, "a record");
         csv->buffer = buffer;
-        csv->cap *= 4;
+        csv->cap = cap;
     }
     long n = csv->read(csv->context, csv->buffer + csv->have, csv->cap - csv->have);
     if (n < 0)
@@ -264,15 +261,11 @@ static rv_status_t begin(rv_csv_t *csv, bool *ret_more, rv_error_t *err) {
 
 rv_status_t rv_csv_next(rv_csv_t *csv, rv_csv_record_t *ret, bool *ret_more, rv_error_t *err) {
     for (;;) {
-        bool more;
-        rv_status_t status = begin(csv, &more, err);
-        if (status != RV_OK || !more) {
-            *ret_more = more;
+        rv_status_t status = begin(csv, ret_more, err);
+        if (status != RV_OK || !*ret_more)
             return status;
-        }
         const char *p = csv->buffer + csv->at;
         scan_t result = scan(csv, p, csv->have - csv->at);
-        *ret_more = true;
         if (result.outcome == SHORT) {
             if ((status = fill(csv, err)) != RV_OK)
                 return status;

@@ -42,7 +42,10 @@ typedef struct {
     bool is_list;
     size_t n;
     expr_constant_t *constants;
-    expr_values_t plain, times; /* as IN takes them: as they are, dates as times; `values` is NULL until asked for */
+    /* What IN makes of them the first time, since a text may use a long list again and again. */
+    bool of_one_kind, has_times;
+    rv_type_t kind;
+    expr_values_t plain, times; /* as they are, dates as times; `values` is NULL until asked for */
 } expr_parameter_t;
 
 /* A segment that some text of the request uses. */

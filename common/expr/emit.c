@@ -17,6 +17,12 @@ static uint64_t mix(uint64_t hash, uint64_t word) {
     return hash ^ (hash >> 29);
 }
 
+static uint64_t bits_of(double d) {
+    uint64_t bits;
+    memcpy(&bits, &d, sizeof bits);
+    return bits;
+}
+
 static uint64_t hash_value(const value_t *value) {
     uint64_t word = 0;
     switch (value->kind_case) {
@@ -27,7 +33,7 @@ static uint64_t hash_value(const value_t *value) {
         word = rv_hash(value->decimal_value, strlen(value->decimal_value));
         break;
     case REVEILLE__V1__VALUE__KIND_DOUBLE_VALUE:
-        memcpy(&word, &value->double_value, sizeof word);
+        word = bits_of(value->double_value);
         break;
     case REVEILLE__V1__VALUE__KIND_BOOL_VALUE:
         word = (uint64_t)value->bool_value;
@@ -51,7 +57,7 @@ static bool same_value(const value_t *x, const value_t *y) {
     case REVEILLE__V1__VALUE__KIND_DECIMAL_VALUE:
         return strcmp(x->decimal_value, y->decimal_value) == 0;
     case REVEILLE__V1__VALUE__KIND_DOUBLE_VALUE:
-        return memcmp(&x->double_value, &y->double_value, sizeof x->double_value) == 0;
+        return bits_of(x->double_value) == bits_of(y->double_value);
     case REVEILLE__V1__VALUE__KIND_BOOL_VALUE:
         return x->bool_value == y->bool_value;
     case REVEILLE__V1__VALUE__KIND_DATE_DAYS:

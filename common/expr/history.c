@@ -126,8 +126,9 @@ static bool same_types(const uint32_t *x, size_t xn, const uint32_t *y, size_t y
 }
 
 static bool same_selection(const selection_t *x, const selection_t *y) {
-    return x->where == y->where && same_types(x->types, x->n_types, y->types, y->n_types) && same_bound(x->lo, y->lo) &&
-           same_bound(x->hi, y->hi) && same_bound(x->until, y->until);
+    /* types last: they are many, and mostly alike where the windows differ */
+    return x->where == y->where && same_bound(x->lo, y->lo) && same_bound(x->hi, y->hi) &&
+           same_bound(x->until, y->until) && same_types(x->types, x->n_types, y->types, y->n_types);
 }
 
 static uint32_t add_selection(rv_builder_t *b, selection_t *selection, expr_place_t place) {

@@ -62,12 +62,11 @@ static void add_attributes(names_t *names, const rv_attribute_t *attributes, siz
 static bool note_read(rv_builder_t *b, size_t position, const char *prefix, const char *name) {
     if (b->attribute_read[position])
         return true;
-    size_t before = strlen(prefix), n = strlen(name);
-    char *text = rv_expr_alloc(b, before + n + 1, 1);
+    size_t size = strlen(prefix) + strlen(name) + 1;
+    char *text = rv_expr_alloc(b, size, 1);
     if (!text)
         return false;
-    memcpy(text, prefix, before);
-    memcpy(text + before, name, n);
+    snprintf(text, size, "%s%s", prefix, name);
     b->attribute_read[position] = true;
     b->attributes[b->n_attributes++] = text;
     return true;
@@ -114,7 +113,7 @@ static uint32_t contact_name(rv_builder_t *b, const expr_scope_t *scope, const e
 }
 
 static uint32_t unknown_attribute(rv_builder_t *b, const expr_name_t *name) {
-    const uint32_t *types;
+    const uint32_t *places;
     size_t n;
     const rv_attribute_t *attributes = rv_catalog_attributes(b->catalog, &n);
     names_t names = names_new(b, n + 2);
@@ -122,7 +121,7 @@ static uint32_t unknown_attribute(rv_builder_t *b, const expr_name_t *name) {
     add_name(&names, contact_key(b));
     add_name(&names, rv_catalog_company_reference(b->catalog) ? "company" : NULL);
     if (rv_catalog_type(b->catalog, name->text.p, name->text.n) ||
-        rv_catalog_group(b->catalog, name->text.p, name->text.n, &types, &n))
+        rv_catalog_group(b->catalog, name->text.p, name->text.n, &places, &n))
         return EXPR_FAIL(b, name->place,
                          "'%s' is an event type or group, not an attribute: write for example exists(%s)",
                          rv_expr_quote(name->text).text, rv_expr_quote(name->text).text);
@@ -283,8 +282,8 @@ static bool mark(const rv_builder_t *b, rv_str_t name, bool *marked) {
     }
     if (!rv_catalog_group(b->catalog, name.p, name.n, &group, &n))
         return false;
-    for (size_t i = 0; i < n; i++)
-        marked[rv_catalog_type_by_id(b->catalog, group[i]) - types] = true;
+    for (size_t i = 0; i < n; i++) /* a text may name large groups again and again: nothing is looked up here */
+        marked[group[i]] = true;
     return true;
 }
 

@@ -158,7 +158,7 @@ static expr_node_t *parse_between(expr_parser_t *p, expr_node_t *left, bool nega
     if (!low || !rv_expr_expect(p, WORD_AND, "'and' and the upper end of 'between'"))
         return NULL;
     expr_node_t *node = rv_expr_node2(p, NODE_BETWEEN, place, left, low);
-    if (!rv_expr_add_kid(p, node, node ? rv_expr_parse_sum(p) : NULL))
+    if (!node || !rv_expr_add_kid(p, node, rv_expr_parse_sum(p)))
         return NULL;
     node->negated = negated;
     return node;

@@ -7,19 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The greatest length <= cap at which `text` may be cut. */
-static size_t cut(const char *text, size_t n, size_t cap) {
-    if (n <= cap)
-        return n;
-    while (cap > 0 && ((unsigned char)text[cap] & 0xc0) == 0x80)
-        cap--;
-    return cap;
-}
-
 static void set_field(expr_report_t *report) {
     if (!report->err || !report->field)
         return;
-    size_t n = cut(report->field, strlen(report->field), sizeof report->err->field - 1);
+    size_t n = rv_utf8_cut(report->field, strlen(report->field), sizeof report->err->field - 1);
     memcpy(report->err->field, report->field, n);
     report->err->field[n] = 0;
 }
@@ -45,7 +36,7 @@ void rv_expr_fail_memory(expr_report_t *report) {
 
 expr_quote_t rv_expr_quote(rv_str_t text) {
     expr_quote_t quote;
-    size_t n = cut(text.p, text.n, sizeof quote.text - 4);
+    size_t n = rv_utf8_cut(text.p, text.n, sizeof quote.text - 4);
     memcpy(quote.text, text.p, n);
     memcpy(quote.text + n, n < text.n ? "..." : "", n < text.n ? 4 : 1);
     return quote;

@@ -7,6 +7,7 @@
  * text, field "segment NAME".
  */
 #include "builder.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -145,12 +146,11 @@ static uint32_t load_segment(rv_builder_t *b, const Reveille__V1__Segment *segme
     for (uint32_t i = 0; i < b->n_segments; i++)
         if (b->segments[i].segment == segment)
             return i;
-    size_t n = strlen(segment->name);
-    char *field = rv_expr_alloc(b, n + sizeof "segment ", 1);
+    size_t size = strlen(segment->name) + sizeof "segment ";
+    char *field = rv_expr_alloc(b, size, 1);
     if (!field)
         return EXPR_NONE;
-    memcpy(field, "segment ", 8);
-    memcpy(field + 8, segment->name, n);
+    snprintf(field, size, "segment %s", segment->name);
     expr_segment_t *loaded = &b->segments[b->n_segments];
     *loaded = (expr_segment_t){.segment = segment, .field = field};
     const char *outer = b->report.field;

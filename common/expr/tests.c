@@ -123,12 +123,26 @@ static bool list_constants(rv_builder_t *b, const expr_list_t *list, const expr_
     expr_constant_t *constants = rv_expr_alloc(b, list->n, sizeof *constants);
     for (uint32_t i = 0; constants && i < list->n; i++) {
         constants[i] = *list->items[i].constant;
-        if (constants[i].calendar)
-            return rv_expr_constant(b, &constants[i], list->items[i].place) != EXPR_NONE; /* refused */
+        if (constants[i].calendar) {
+            rv_expr_constant(b, &constants[i], list->items[i].place); /* refuses it */
+            return false;
+        }
     }
     *ret = constants;
     *ret_n = list->n;
     return constants != NULL;
+}
+
+/* The same for a list that may be bound, whose kind is remembered. */
+static bool kind_of_list(rv_builder_t *b, const expr_constant_t *constants, size_t n, const expr_list_t *list,
+                         expr_parameter_t *parameter, rv_type_t *ret_kind, bool *ret_times) {
+    if (!parameter)
+        return list_kind(b, constants, n, list, ret_kind, ret_times);
+    if (!parameter->of_one_kind)
+        parameter->of_one_kind = list_kind(b, constants, n, list, &parameter->kind, &parameter->has_times);
+    *ret_kind = parameter->kind;
+    *ret_times = parameter->has_times;
+    return parameter->of_one_kind;
 }
 
 /* Values of a list for args[0] = *x, both brought to one kind; false after a failure. */
@@ -141,7 +155,7 @@ static bool list_values(rv_builder_t *b, const expr_list_t *list, uint32_t *x, e
     if (type == RV_SET)
         return EXPR_FAIL(b, list->place, "a set cannot be compared: write ... is set") != EXPR_NONE;
     if (!list_constants(b, list, ret_constants, &n, &parameter) ||
-        !list_kind(b, *ret_constants, n, list, &kind, &times))
+        !kind_of_list(b, *ret_constants, n, list, parameter, &kind, &times))
         return false;
     if (n > 0 && kind != kind_of(type))
         return mismatch(b, type, (*ret_constants)[0].type, list->place) != EXPR_NONE;

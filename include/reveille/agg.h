@@ -27,6 +27,8 @@ typedef struct rv_agg rv_agg_t; /* one state */
 size_t rv_agg_size(const rv_measure_t *measure);
 void rv_agg_init(const rv_measure_t *measure, rv_agg_t *state);
 void rv_agg_done(const rv_measure_t *measure, rv_agg_t *state);
+/* Bytes of heap memory that a state owns: 0 for count, sum and avg. */
+size_t rv_agg_memory(const rv_measure_t *measure, const rv_agg_t *state);
 /* Adds one row's value (ignored by count). */
 rv_status_t rv_agg_add(const rv_measure_t *measure, rv_agg_t *state, const rv_value_t *value, rv_error_t *err);
 /* Adds `rows` rows at once to count. */

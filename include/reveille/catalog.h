@@ -41,8 +41,8 @@ const rv_attribute_t *rv_catalog_attribute(const rv_catalog_t *catalog, const ch
 const rv_attribute_t *rv_catalog_company_attribute(const rv_catalog_t *catalog, const char *name, size_t n);
 const rv_attribute_t *rv_catalog_property(const rv_catalog_t *catalog, const char *name, size_t n);
 const rv_event_type_t *rv_catalog_type(const rv_catalog_t *catalog, const char *name, size_t n);
-/* Types of a group, numbers rising; false when there is no such group. */
-bool rv_catalog_group(const rv_catalog_t *catalog, const char *name, size_t n, const uint32_t **types, size_t *count);
+/* Types of a group as rising places in rv_catalog_types; false when there is no such group. */
+bool rv_catalog_group(const rv_catalog_t *catalog, const char *name, size_t n, const uint32_t **places, size_t *count);
 const Reveille__V1__ScoreModel *rv_catalog_score(const rv_catalog_t *catalog, const char *name, size_t n);
 const Reveille__V1__Segment *rv_catalog_segment(const rv_catalog_t *catalog, const char *name, size_t n);
 

@@ -1,6 +1,6 @@
 /* fault.h: named fault points, compiled in only with RV_FAULTS. REV_FAULT="name:action[:nth[,name:...]]" arms them:
- * actions kill (raise SIGKILL), err (the point reports failure), sleepMS (for example sleep50). nth (default 1) is the
- * hit that fires. */
+ * actions kill (raise SIGKILL), err (the point reports failure). nth (default 1) is the hit that fires. A plan that is
+ * not understood aborts the process. */
 #ifndef REVEILLE_FAULT_H
 #define REVEILLE_FAULT_H
 

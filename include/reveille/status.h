@@ -36,7 +36,7 @@ extern "C" {
     X(UNAUTHENTICATED, 16, false)
 
 typedef enum {
-#define X(symbol, number, retry) RV_##symbol = number,
+#define X(symbol, number, retry) RV_##symbol = (number),
     RV_STATUSES(X)
 #undef X
 } rv_status_t;
@@ -79,7 +79,7 @@ typedef struct {
     uint32_t line, column;   /* place in a text, from 1; 0: none */
     uint32_t retry_after_ms; /* 0: no advice */
     char field[64];          /* field, column or attribute at fault; "" */
-    char message[512];       /* one sentence */
+    char message[512];       /* one sentence; UTF-8 */
 } rv_error_t;
 
 /* "INVALID_ARGUMENT"; never NULL. */
@@ -96,7 +96,7 @@ rv_status_t rv_reason_status(rv_reason_t reason);
 /* Fills *err (if not NULL) with the reason, its status and the sentence; returns the status, so: return rv_fail(err,
  * ...). */
 rv_status_t rv_fail(rv_error_t *err, rv_reason_t reason, const char *format, ...) __attribute__((format(printf, 3, 4)));
-/* The same with another status than the reason's own. */
+/* The same with another status than the reason's own; RV_OK is no failure (an assertion). */
 rv_status_t rv_fail_as(rv_error_t *err, rv_status_t status, rv_reason_t reason, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 /* The same with a place in a text: line and column from 1. */
@@ -104,6 +104,17 @@ rv_status_t rv_fail_at(rv_error_t *err, rv_reason_t reason, uint32_t line, uint3
     __attribute__((format(printf, 5, 6)));
 /* Out of memory, with what it was for. */
 rv_status_t rv_fail_memory(rv_error_t *err, const char *what);
+
+/* What failed is never RV_OK: said here, because compilers and analyzers do not see it across files. */
+static inline rv_status_t rv_never_ok(rv_status_t status) {
+    if (status == RV_OK)
+        __builtin_unreachable();
+    return status;
+}
+#define rv_fail(...) rv_never_ok(rv_fail(__VA_ARGS__))
+#define rv_fail_as(...) rv_never_ok(rv_fail_as(__VA_ARGS__))
+#define rv_fail_at(...) rv_never_ok(rv_fail_at(__VA_ARGS__))
+#define rv_fail_memory(...) rv_never_ok(rv_fail_memory(__VA_ARGS__))
 
 #ifdef __cplusplus
 }

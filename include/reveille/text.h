@@ -14,6 +14,10 @@ typedef struct {
 
 /* UTF-8 (no surrogates, no overlong forms, at most U+10FFFF) without NUL. */
 bool rv_utf8_valid(const char *text, size_t n);
+/* The greatest length up to `most` at which n bytes of UTF-8 may be cut. */
+size_t rv_utf8_cut(const char *text, size_t n, size_t most);
+/* Writes '?' over every byte of a terminated text that belongs to no valid sequence. */
+void rv_utf8_mend(char *text);
 /* Code points of valid UTF-8. */
 size_t rv_utf8_length(const char *text, size_t n);
 /* Bytewise, then by length: <0, 0, >0. */

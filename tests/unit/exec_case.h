@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "exec/plan.h"
 #include "fake_view.h"
 #include "reveille/agg.h"
 #include "reveille/catalog.h"
@@ -164,6 +165,9 @@ static void exec_value_text(const Reveille__V1__Column *c, size_t i, char *out, 
 
 static rvw_scratch_t *exec_scratch;
 
+/* Bytes that a job has taken before it runs. */
+static size_t exec_taken;
+
 /* Runs a request over all chunks, in two partials that are merged; the caller reads the pages. */
 static inline rv_status_t exec_run(const Reveille__V1__QueryRequest *request, rvw_job_t **ret_job,
                                    rvw_partial_t **ret) {
@@ -174,6 +178,7 @@ static inline rv_status_t exec_run(const Reveille__V1__QueryRequest *request, rv
     rv_status_t status = rvw_job_new(request, exec_catalog, exec_scratch, ret_job, &exec_err);
     if (status != RV_OK)
         return status;
+    assert_int_equal(rvw_job_charge(*ret_job, exec_taken, &exec_err), RV_OK);
     assert_int_equal(rvw_partial_new(*ret_job, ret, &exec_err), RV_OK);
     assert_int_equal(rvw_partial_new(*ret_job, &other, &exec_err), RV_OK);
     for (uint32_t c = 0; status == RV_OK && c * view.chunk_rows < view.n_rows; c++)

@@ -11,6 +11,7 @@ static char keys[ROWS][8];
 /* Contact i: age i % 5 or missing, country by i % 3, one click i days ago, every third a purchase of i cents. */
 static int begin(void **state) {
     static const char *const countries[] = {"DE", "FR", NULL};
+    exec_taken = 0;
     exec_begin(*state ? 2 : 128);
     memset(rows, 0, sizeof rows);
     for (uint32_t i = 0; i < ROWS; i++) {
@@ -192,6 +193,23 @@ static void rows_fall_into_groups(void **state) {
             rows[i].values[AGE].i = (rows[i].values[AGE].i - 2) * 1000; /* -1000, 0, 1000, 2000 */
     assert_string_equal(groups_of("", "age", "count", RV_OK), "-1000 60;0 60;1000 60;2000 60;- 60;");
     assert_string_equal(groups_of("exists(purchase where value > 999)", "country", "count", RV_OK), "");
+}
+
+static void values_kept_in_groups_count_as_memory(void **state) {
+    (void)state;
+    static char codes[ROWS][8001];
+    for (uint32_t i = 0; i < ROWS; i++) {
+        snprintf(codes[i], sizeof codes[i], "%07999u", i);
+        rows[i].values[CODE] = fake_text(codes[i]);
+    }
+    exec_taken = RV_MAX_QUERY_MEMORY - (768u << 10); /* enough for the groups, too little for the codes */
+    assert_string_equal(groups_of("age is set", "exists(purchase)", "count, sum(age)", RV_OK), "0 160,400;1 80,200;");
+    static const char *const measures[] = {"distinct(code)", "quantile(code, 0.5)", "min(code)", "max(code)"};
+    for (size_t i = 0; i < 4; i++) {
+        groups_of("age is set", i < 2 ? "exists(purchase)" : "contact", measures[i], RV_RESOURCE_EXHAUSTED);
+        assert_int_equal(exec_err.reason, RV_REASON_QUOTA);
+        assert_non_null(strstr(exec_err.message, "in one worker"));
+    }
 }
 
 static void an_overlap_counts_pairs(void **state) {
@@ -468,6 +486,7 @@ int main(void) {
         SINK_TEST(starts_before_1970_are_floored),
         SINK_TEST(a_contact_comes_back_with_the_start_of_a_period),
         SINK_TEST(one_contact_alone_has_its_events),
+        SINK_TEST(values_kept_in_groups_count_as_memory),
         SINK_TEST(a_limit_keeps_the_first_in_order),
         SINK_TEST(a_stopped_job_is_cancelled),
         SINK_TEST(a_query_that_makes_no_sense_is_refused),

@@ -277,6 +277,15 @@ static void lists_stand_after_in_only(void **state) {
     assert_int_equal(filter_with(values, 3, true, "country in $p"), RV_INVALID_ARGUMENT);
     assert_int_equal(filter_with(values, 3, true, "age = $p"), RV_INVALID_ARGUMENT);
     found("list", "filter", 1, 7, "$p is a list");
+    /* what is remembered of a list does not make it fit another type, nor one of its kinds hide another */
+    assert_int_equal(filter_with(values, 3, true, "age in $p or country in $p"), RV_INVALID_ARGUMENT);
+    found("list", "filter", 1, 25, "a string cannot be compared with a number");
+    values[0] = of_kind(REVEILLE__V1__VALUE__KIND_DATE_DAYS);
+    values[1] = of_kind(REVEILLE__V1__VALUE__KIND_TIME_MS);
+    assert_int_equal(filter_with(values, 1, true, "birthday in $p or signed_up_at in $p or birthday in $p"), RV_OK);
+    assert_int_equal(filter_with(values, 2, true, "birthday in $p or signed_up_at in $p or birthday in $p"), RV_OK);
+    assert_int_equal(filter_with(values, 3, true, "signed_up_at in $p or age in $p"), RV_INVALID_ARGUMENT);
+    found("list", "filter", 1, 17, "a date cannot be compared with a number");
 }
 
 static void parameters_are_checked_before_any_text(void **state) {

@@ -1,5 +1,6 @@
 /* test_status.c: names, reasons and how errors are written. */
 #include "reveille/status.h"
+#include "reveille/text.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -48,12 +49,29 @@ static void a_long_message_is_cut_not_overrun(void **state) {
     assert_int_equal(strlen(err.message), sizeof err.message - 1);
 }
 
+static void a_message_is_utf8_whatever_is_put_into_it(void **state) {
+    (void)state;
+    rv_error_t err;
+    char text[600];
+    for (size_t i = 0; i + 1 < sizeof text; i += 2)
+        memcpy(text + i, "\xc3\xa9", 2);
+    text[sizeof text - 2] = 0;
+    rv_fail(&err, RV_REASON_BUG, "%s", text); /* 511 bytes: the last é is cut */
+    assert_true(rv_utf8_valid(err.message, strlen(err.message)));
+    assert_string_equal(err.message + 508, "\xc3\xa9?");
+    rv_fail(&err, RV_REASON_FIELD, "'%s' and '%.3s'", "a\xff\xc3(\xe2\x82\xac", "\xe2\x82\xac\xe2\x82\xac");
+    assert_string_equal(err.message, "'a\?\?(\xe2\x82\xac' and '\xe2\x82\xac'");
+    rv_fail(&err, RV_REASON_FIELD, "%.4s", "\xe2\x82\xac\xe2\x82\xac");
+    assert_string_equal(err.message, "\xe2\x82\xac?");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_reason_finds_itself_by_name),
         cmocka_unit_test(statuses_have_grpc_numbers),
         cmocka_unit_test(an_error_carries_its_place),
         cmocka_unit_test(a_long_message_is_cut_not_overrun),
+        cmocka_unit_test(a_message_is_utf8_whatever_is_put_into_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,7 @@
  */
 #include "eval.h"
 
+#include <assert.h>
 #include <string.h>
 
 const uint8_t *rvw_both_present(const rvw_operation_t *c) {
@@ -195,26 +196,24 @@ static void spread(rvw_scratch_t *s, uint32_t node) {
 rv_status_t rvw_apply(const rvw_job_t *job, rvw_scratch_t *scratch, uint32_t number, uint32_t n, rv_error_t *err) {
     const rvw_node_t *node = &job->nodes[number];
     rvw_vec_t *out = &scratch->vec[number];
-    bool constant = node->n_args > 0;
+    assert(node->n_args > 0);
+    uint32_t a = node->args[0], b = node->args[node->n_args > 1]; /* of one argument: both */
+    bool constant = true;
     for (uint32_t k = 0; k < node->n_args && constant; k++)
         constant = scratch->vec[node->args[k]].constant;
     *out = (rvw_vec_t){.kind = node->kind, .data = scratch->data[number]};
     rvw_operation_t c = {.job = job,
                          .node = node,
                          .scratch = scratch,
+                         .a = &scratch->vec[a],
+                         .b = &scratch->vec[b],
+                         .an = &job->nodes[a],
+                         .bn = &job->nodes[b],
                          .n = constant && n ? 1 : n,
                          .out = out,
                          .data = scratch->data[number],
                          .present = scratch->present[number],
                          .err = err};
-    if (node->n_args > 0) {
-        c.a = &scratch->vec[node->args[0]];
-        c.an = &job->nodes[node->args[0]];
-    }
-    if (node->n_args > 1) {
-        c.b = &scratch->vec[node->args[1]];
-        c.bn = &job->nodes[node->args[1]];
-    }
     RVW_TRY(dispatch(&c));
     if (constant && n)
         spread(scratch, number);

@@ -71,11 +71,11 @@ static rv_status_t finish_piece(rvw_select_t *s, const ends_t *e, uint32_t p, rv
     return RV_OK;
 }
 
-static rv_status_t finish_end(rvw_select_t *s, const rvw_gather_t *gather, bool latest, const ends_t *listed,
+static rv_status_t finish_end(rvw_select_t *s, const rvw_gather_t *gather, uint32_t node, const ends_t *listed,
                               rv_error_t *err) {
     static const rvw_array_kind_t kinds[] = {RVW_ARRAY_U8, RVW_ARRAY_I64, RVW_ARRAY_I128, RVW_ARRAY_F64, RVW_ARRAY_STR};
     ends_t e = *listed;
-    e.node = latest ? gather->last : gather->first;
+    e.node = node;
     e.gather = gather;
     rvw_lane_t kind = s->task->job->nodes[e.node].kind;
     e.data = rvw_take_zero(s->task, s->task->n_rows, rvw_kind_size(kind), err);
@@ -95,18 +95,24 @@ static rv_status_t finish_end(rvw_select_t *s, const rvw_gather_t *gather, bool 
     return RV_OK;
 }
 
-rv_status_t rvw_states_ends(rvw_select_t *s, rv_error_t *err) {
-    ends_t last = {.refs = s->last_ref}, first = {.refs = s->first_ref};
-    if (s->last_ref)
-        RVW_TRY(by_piece(s, s->last, INT64_MIN, &last, err));
-    if (s->first_ref)
-        RVW_TRY(by_piece(s, s->first, INT64_MAX, &first, err));
+/* All values of the last (first) events, whose times and places are given. */
+static rv_status_t finish_ends(rvw_select_t *s, bool latest, const int64_t *times, const uint64_t *refs,
+                               rv_error_t *err) {
+    ends_t e = {.refs = refs};
+    RVW_TRY(by_piece(s, times, latest ? INT64_MIN : INT64_MAX, &e, err));
     for (uint32_t g = 0; g < s->pass->n_gathers; g++) {
         const rvw_gather_t *gather = &s->pass->gathers[g];
-        if (gather->last != RVW_NO_NODE)
-            RVW_TRY(finish_end(s, gather, true, &last, err));
-        if (gather->first != RVW_NO_NODE)
-            RVW_TRY(finish_end(s, gather, false, &first, err));
+        uint32_t node = latest ? gather->last : gather->first;
+        if (node != RVW_NO_NODE)
+            RVW_TRY(finish_end(s, gather, node, &e, err));
     }
+    return RV_OK;
+}
+
+rv_status_t rvw_states_ends(rvw_select_t *s, rv_error_t *err) {
+    if (s->last_ref)
+        RVW_TRY(finish_ends(s, true, s->last, s->last_ref, err));
+    if (s->first_ref)
+        RVW_TRY(finish_ends(s, false, s->first, s->first_ref, err));
     return RV_OK;
 }

@@ -33,7 +33,7 @@ static void add_sums(rvw_gathered_t *state, const rvw_vec_t *v, const uint16_t *
         if (!rvw_has(v, i))
             continue;
         uint32_t r = row[idx[i]];
-        if (state->narrow)
+        if (state->sum)
             state->sum[r] += (int64_t)integer(v, i);
         else
             add_wide(state, r, integer(v, i));

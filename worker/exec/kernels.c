@@ -86,7 +86,7 @@ void rvw_kernel_table(const void *codes, unsigned width, uint32_t first, uint32_
     do {                                                                                                               \
         if (!m) {                                                                                                      \
             for (uint32_t k = 0; k < n; k++)                                                                           \
-                each_all;                                                                                              \
+                (each_all);                                                                                            \
             break;                                                                                                     \
         }                                                                                                              \
         uint32_t i = 0;                                                                                                \
@@ -94,10 +94,10 @@ void rvw_kernel_table(const void *codes, unsigned width, uint32_t first, uint32_
             if (none8(m + i))                                                                                          \
                 continue;                                                                                              \
             for (uint32_t k = i; k < i + 8; k++)                                                                       \
-                each_masked;                                                                                           \
+                (each_masked);                                                                                         \
         }                                                                                                              \
         for (uint32_t k = i; k < n; k++)                                                                               \
-            each_masked;                                                                                               \
+            (each_masked);                                                                                             \
     } while (0)
 
 void rvw_kernel_count(const uint16_t *row, uint32_t n, const uint8_t *m, uint32_t *count) {
@@ -153,4 +153,16 @@ CLONES uint64_t rvw_bitmap_count(const uint64_t *bitmap, uint32_t n_words) {
     for (uint32_t i = 0; i < n_words; i++)
         n += (unsigned)__builtin_popcountll(bitmap[i]);
     return n;
+}
+
+uint32_t rvw_kernel_run_ends(const uint16_t *row, uint32_t n, bool latest, uint32_t *at) {
+    uint32_t k = !latest;
+    at[0] = 0;
+    for (uint32_t i = 0; i + 1 < n; i++) {
+        at[k] = i + !latest;
+        k += row[i] != row[i + 1];
+    }
+    if (latest)
+        at[k++] = n - 1;
+    return k;
 }

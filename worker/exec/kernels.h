@@ -47,5 +47,7 @@ void rvw_kernel_sum(const uint16_t *row, uint32_t n, const uint8_t *m, const uin
 uint32_t rvw_kernel_pick(const uint8_t *m, uint32_t first, uint32_t n, uint32_t *idx);
 /* How many bits are set. */
 uint64_t rvw_bitmap_count(const uint64_t *bitmap, uint32_t n_words);
+/* Positions of the last (first) event of each run of equal rows into at, which has room for n + 1; returns how many. */
+uint32_t rvw_kernel_run_ends(const uint16_t *row, uint32_t n, bool latest, uint32_t *at);
 
 #endif

@@ -114,7 +114,7 @@ static bool op_can_fail(const rvw_job_t *job, const rvw_node_t *node, unsigned b
     const rvw_node_t *arg = node->n_args ? &job->nodes[node->args[0]] : NULL;
     switch (node->op) {
     case RVW_OP(AVG):
-        return arg->type == RV_DECIMAL && bits > SAFE_DECIMAL;
+        return arg && arg->type == RV_DECIMAL && bits > SAFE_DECIMAL;
     case RVW_OP(ADD):
     case RVW_OP(SUB):
     case RVW_OP(MUL):

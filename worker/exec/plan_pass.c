@@ -181,7 +181,7 @@ static rv_status_t gather_of(rvw_job_t *job, rvw_pass_t *pass, uint32_t arg, rvw
     return RV_OK;
 }
 
-/* Where the pass notes a node; a place that is taken already (equal nodes that were not shared) gives NULL. */
+/* Where the pass notes a node; there may be one already (equal nodes that were not shared). */
 static rv_status_t output_of(rvw_job_t *job, rvw_pass_t *pass, uint32_t i, uint32_t **ret, rv_error_t *err) {
     const rvw_node_t *node = &job->nodes[i];
     rvw_gather_t *gather = NULL;
@@ -221,8 +221,11 @@ static rv_status_t output_of(rvw_job_t *job, rvw_pass_t *pass, uint32_t i, uint3
     case RVW_OP(AVG):
         *ret = &gather->avg;
         break;
-    default:
+    case RVW_OP(DISTINCT):
         *ret = &gather->distinct;
+        break;
+    default:
+        return rv_fail(err, RV_REASON_BUG, "node %u is no aggregate of a selection", i);
     }
     return RV_OK;
 }

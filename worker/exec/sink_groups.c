@@ -2,7 +2,8 @@
  *
  * A group is its values as bytes (valcodec.h) and a row of aggregate states. Rows of a batch get numbers for their
  * combination of values; only a number that is new in the chunk is encoded and looked up. Counts are gathered by number
- * and added at the end of the chunk. Failure: QUOTA, OVERFLOW.
+ * and added at the end of the chunk. What a state takes beside its place is charged to the job as it grows. Failure:
+ * QUOTA, OVERFLOW.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,11 @@
 
 static rv_agg_t *state_of(const rvw_job_t *job, const rvw_group_t *group, size_t m) {
     return (rv_agg_t *)(void *)(group->states + job->measure_at[m]);
+}
+
+static bool is_sum(const rv_measure_t *m) {
+    return m->kind == REVEILLE__V1__MEASURE_KIND__MEASURE_KIND_SUM ||
+           m->kind == REVEILLE__V1__MEASURE_KIND__MEASURE_KIND_AVG;
 }
 
 static bool is_count(const rv_measure_t *m) {
@@ -111,7 +117,7 @@ static rv_status_t find_row(rvw_chunk_t *t, rvw_partial_t *p, uint32_t i, uint32
 }
 
 static rv_status_t grow_numbers(rvw_chunk_t *t, numbers_t *numbers, uint32_t n, rv_error_t *err) {
-    if (n <= numbers->cap)
+    if (numbers->group && n <= numbers->cap)
         return RV_OK;
     uint32_t cap = numbers->cap ? numbers->cap * 2 : 1024;
     while (cap < n)
@@ -158,16 +164,35 @@ static rv_status_t find_batch(rvw_chunk_t *t, rvw_partial_t *p, numbers_t *numbe
     return RV_OK;
 }
 
+/* Charges what a state has grown by. */
+static rv_status_t charge_growth(rvw_partial_t *p, size_t before, size_t after, rv_error_t *err) {
+    if (after == before)
+        return RV_OK;
+    if (after > before) {
+        RVW_TRY(rvw_job_charge(p->job, after - before, err));
+        p->charged += after - before;
+    } else {
+        rvw_job_discharge(p->job, before - after);
+        p->charged -= before - after;
+    }
+    return RV_OK;
+}
+
 static rv_status_t add_values(rvw_chunk_t *t, rvw_partial_t *p, uint32_t n, const uint32_t *groups, rv_error_t *err) {
     const rvw_job_t *job = t->job;
     for (size_t m = 0; m < job->n_measures; m++) {
         if (is_count(&job->measures[m]))
             continue;
         uint32_t node = job->request->groups->measures[m]->node;
+        bool grows = !is_sum(&job->measures[m]);
         rv_value_t value;
         for (uint32_t i = 0; i < n; i++) {
+            rv_agg_t *state = state_of(job, &p->groups.groups[groups[i] - 1], m);
+            size_t before = grows ? rv_agg_memory(&job->measures[m], state) : 0;
             rvw_vec_value(&t->scratch->vec[node], &job->nodes[node], i, &value);
-            RVW_TRY(rv_agg_add(&job->measures[m], state_of(job, &p->groups.groups[groups[i] - 1], m), &value, err));
+            RVW_TRY(rv_agg_add(&job->measures[m], state, &value, err));
+            if (grows)
+                RVW_TRY(charge_growth(p, before, rv_agg_memory(&job->measures[m], state), err));
         }
     }
     return RV_OK;
@@ -201,8 +226,12 @@ rv_status_t rvw_groups_merge(const rvw_job_t *job, rvw_partial_t *into, rvw_part
         const rvw_group_t *group = &from->groups.groups[i];
         rvw_group_t *found;
         RVW_TRY(rvw_groups_find(into, group->key, group->key_n, &found, err));
-        for (size_t m = 0; m < job->n_measures; m++)
-            RVW_TRY(rv_agg_merge(&job->measures[m], state_of(job, found, m), state_of(job, group, m), err));
+        for (size_t m = 0; m < job->n_measures; m++) {
+            rv_agg_t *state = state_of(job, found, m);
+            size_t before = rv_agg_memory(&job->measures[m], state);
+            RVW_TRY(rv_agg_merge(&job->measures[m], state, state_of(job, group, m), err));
+            RVW_TRY(charge_growth(into, before, rv_agg_memory(&job->measures[m], state), err));
+        }
     }
     rvw_groups_done(job, &from->groups);
     rvw_job_discharge(job, from->charged);

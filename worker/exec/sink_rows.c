@@ -96,7 +96,7 @@ static rv_status_t put_row(rvw_partial_t *p, uint64_t prefix, const uint8_t *byt
     if (!full)
         RVW_TRY(rvw_grow(p, &rows->rows, rows->n, &rows->cap, sizeof *rows->rows, err));
     rvw_row_t row = full ? rows->rows[0] : (rvw_row_t){0};
-    if (row.cap < n) {
+    if (!row.bytes || row.cap < n) {
         size_t cap = full ? n + n / 4 : n;
         row.bytes = rvw_bytes_take(p->job, &rows->store, cap, err);
         if (!row.bytes)

@@ -183,24 +183,11 @@ static void keep_ends(rvw_select_t *s, const rvw_hits_t *b, const int64_t *times
             keep_end(s, b, i, times[i], latest);
 }
 
-/* Positions of the last (first) event of each row's run in a sorted block; returns how many. */
-static uint32_t run_ends(const uint16_t *row, uint32_t n, bool latest, uint32_t *at) {
-    uint32_t k = !latest;
-    at[0] = 0;
-    for (uint32_t i = 0; i + 1 < n; i++) {
-        at[k] = i + !latest;
-        k += row[i] != row[i + 1];
-    }
-    if (latest)
-        at[k++] = n - 1;
-    return k;
-}
-
 /* A block of a sorted piece that is taken whole: within a row's run only the last (first) event counts. */
 static void keep_run_ends(rvw_select_t *s, const rvw_hits_t *b, bool latest) {
     uint32_t at[RV_VECTOR + 1];
     const rvw_column_t *c = &b->events->time;
-    uint32_t n = run_ends(b->events->row + b->first, b->n, latest, at);
+    uint32_t n = rvw_kernel_run_ends(b->events->row + b->first, b->n, latest, at);
     if (c->encoding == RVW_FOR && c->width == 4) {
         const uint32_t *codes = (const uint32_t *)c->codes + b->first;
         for (uint32_t i = 0; i < n; i++)
@@ -212,20 +199,21 @@ static void keep_run_ends(rvw_select_t *s, const rvw_hits_t *b, bool latest) {
 }
 
 static void keep_times(rvw_select_t *s, const rvw_hits_t *b) {
+    if (!b->mask && b->events->sorted) {
+        if (s->last)
+            keep_run_ends(s, b, true);
+        if (s->first)
+            keep_run_ends(s, b, false);
+        return;
+    }
     int64_t times[RV_VECTOR];
     const uint16_t *row = b->events->row + b->first;
-    bool runs = !b->mask && b->events->sorted;
-    if (!runs)
-        rvw_event_times(b->events, b->first, b->n, times);
-    if (s->last && runs)
-        keep_run_ends(s, b, true);
-    else if (s->last_ref)
+    rvw_event_times(b->events, b->first, b->n, times);
+    if (s->last && s->last_ref)
         keep_ends(s, b, times, true);
     else if (s->last)
         rvw_kernel_last(row, b->n, b->mask, times, s->last);
-    if (s->first && runs)
-        keep_run_ends(s, b, false);
-    else if (s->first_ref)
+    if (s->first && s->first_ref)
         keep_ends(s, b, times, false);
     else if (s->first)
         rvw_kernel_first(row, b->n, b->mask, times, s->first);

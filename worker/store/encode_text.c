@@ -216,6 +216,7 @@ static void finish_numbered(const text_t *text, numbered_t *plan) {
 
 static bool plan_numbered(const text_t *text, rv_arena_t *scratch, numbered_t *plan) {
     plan->size = SIZE_MAX;
+    plan->width = 0;
     plan->n_prefixes = 0;
     plan->min = UINT64_MAX;
     plan->max = 0;

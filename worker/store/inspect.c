@@ -240,7 +240,7 @@ static bool inspect(file_t *file, rv_reason_t *ret_reason) {
         return broken(file, "the file ends inside its pages");
     }
     file->claimed = calloc(file->pages / 8 + 1, 1);
-    pages = malloc((size_t)MAX_DEPTH * file->page);
+    pages = calloc(MAX_DEPTH, file->page);
     bool ok = file->claimed && pages
                   ? check_tree(file, &file->main, false, pages) && check_tree(file, &file->free, true, pages)
                   : broken(file, "there is no memory to check its pages");

@@ -115,13 +115,16 @@ static rv_status_t remove_leftovers(rvw_env_t *env, rv_error_t *err) {
     rvw_state_t state;
     rvw_txn_t txn;
     MDB_cursor *cursor = NULL;
-    rvw_txn_begin(&txn, env);
-    if (txn.status == RV_OK) {
-        rv_status_t status = rvw_state_read(txn.txn, rvw_env_dbi(env), &state, err);
-        if (status) {
-            rvw_txn_abort(&txn);
-            return status;
+    if (rvw_txn_begin(&txn, env)) {
+        if (err) {
+            *err = txn.error;
         }
+        return txn.status;
+    }
+    rv_status_t status = rvw_state_read(txn.txn, rvw_env_dbi(env), &state, err);
+    if (status) {
+        rvw_txn_abort(&txn);
+        return status;
     }
     if (rvw_txn_cursor(&txn, &cursor) == RV_OK) {
         MDB_val k, v;

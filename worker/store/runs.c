@@ -34,7 +34,6 @@ typedef struct {
     rvw_place_t place;
     properties_t properties;
     rv_arena_t arena; /* order and columns of one slice; scratch is for single pieces */
-    ref_t *order;
     uint64_t written;
 } run_t;
 
@@ -262,13 +261,13 @@ static rv_status_t write_pieces(run_t *run, const ref_t *refs, uint32_t n, rv_er
 }
 
 /* Places the events of rows [first, end) in order; `at` has for each row of the chunk where its events start. */
-static void place_rows(run_t *run, uint32_t first, uint32_t end, uint32_t *at) {
+static void place_rows(const run_t *run, ref_t *order, uint32_t first, uint32_t end, uint32_t *at) {
     for (uint32_t s = 0; s < run->input->n_sources; s++) {
         const rvw_events_t *source = &run->input->sources[s];
         for (uint32_t i = 0; i < source->n; i++) {
             uint32_t row = source->row[i];
             if (row >= first && row < end && !is_dead(run->input, s, i)) {
-                run->order[at[row]++] = (ref_t){s, i};
+                order[at[row]++] = (ref_t){s, i};
             }
         }
     }
@@ -285,16 +284,16 @@ static rv_status_t write_slices(run_t *run, const uint32_t *count, uint32_t *at,
         if (n == 0) {
             continue;
         }
-        run->order = malloc(n * sizeof *run->order);
-        if (!run->order) {
+        ref_t *order = calloc(n, sizeof *order);
+        if (!order) {
             return rv_fail_memory(err, "the order of events");
         }
-        place_rows(run, first, end, at);
+        place_rows(run, order, first, end, at);
         for (uint32_t row = first; row < end; row++) {
-            sort_row(run, run->order + at[row] - count[row], count[row]);
+            sort_row(run, order + at[row] - count[row], count[row]);
         }
-        rv_status_t status = write_pieces(run, run->order, n, err);
-        free(run->order);
+        rv_status_t status = write_pieces(run, order, n, err);
+        free(order);
         if (status) {
             return status;
         }
