@@ -54,6 +54,7 @@
 #define RV_MAX_QUERIES 256u             /* of them queries that run */
 #define RV_MAX_IMPORT_WINDOW 16u        /* unacknowledged batches of one import */
 #define RV_MAX_WRITE_BYTES (256u << 20) /* bytes of writes that wait in a worker or coordinator */
+#define RV_MAX_IMPORTS 4096u            /* imports remembered by the coordinator */
 #define RV_STREAM_WINDOW 8u             /* replies of a stream without further credit */
 #define RV_MAX_GROUPS (4u << 20)        /* groups of one aggregate */
 #define RV_MAX_QUERY_MEMORY (1u << 30)  /* bytes of one query in a worker, or of its merge */
