@@ -1,5 +1,5 @@
-/* imports.c: a sorted array of records with one lazy timer. At most RV_MAX_IMPORTS are kept. Thread: the actor's. Failure:
- * a record that cannot be stored is logged and tried again a second later. */
+/* imports.c: a sorted array of records with one lazy timer. At most RV_MAX_IMPORTS are kept. Thread: the actor's.
+ * Failure: a record that cannot be stored is logged and tried again a second later. */
 #include "imports.h"
 #include "reveille/limits.h"
 #include "reveille/log.h"

@@ -20,7 +20,7 @@ static uint64_t open_import(const char *id, const char *name, uint64_t *ret_offs
 
 /* One event of one contact, acknowledged as `offset`. */
 static void send_batch(const char *id, uint64_t seq, uint64_t offset) {
-    char key[] = "k", *type = (char *)(uintptr_t)"purchase";
+    char key[] = "k", *type = (char *)(uintptr_t) "purchase";
     uint32_t length = 1, zero = 0;
     int64_t at = 1600000000000;
     Reveille__V1__StringColumn keys = REVEILLE__V1__STRING_COLUMN__INIT;

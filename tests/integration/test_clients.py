@@ -1,0 +1,86 @@
+"""Clients that vanish, do not read, or ask for too much at once: what they hold is given back, and others are served."""
+import unittest
+
+import harness
+import wire
+from wire import END, event_pb2, segment_pb2, write_pb2
+
+HOUR_MS = 3600000
+SELECT = "reveille.v1.SegmentService/Select"
+IMPORT = "reveille.v1.EventService/Import"
+ROWS = 40000  # more than the pages that a stream may send without further credit
+
+
+def start_of(name):
+    return event_pb2.EventServiceImportRequest(start=write_pb2.ImportStart(name=name))
+
+
+class Clients(harness.TestCase):
+    def loaded(self, rows=ROWS):
+        c = self.cluster(workers=2, partitions=4).start()
+        c.import_csv("contacts", "contact,country\n" + "".join(f"k{i:06d},DE\n" for i in range(rows)))
+        return c
+
+    def crowd(self, cluster, n):
+        clients = [wire.Client(cluster.endpoint) for _ in range(n)]
+        for client in clients:
+            self.addCleanup(client.close)
+        return clients
+
+    def refusal(self, client, method, request):
+        """The status with which a call is refused."""
+        return client.reply(client.send(method, request))[0].status
+
+    def test_queries_of_clients_that_vanish_end_with_them(self):
+        c = self.loaded()
+        crowd = self.crowd(c, 4)
+        for client in crowd:
+            for _ in range(64):
+                client.send(SELECT, segment_pb2.SelectRequest(fields="contact,country"), timeout_ms=HOUR_MS)
+        status = self.refusal(crowd[0], SELECT, segment_pb2.SelectRequest())
+        self.assertIn("64 queries of this connection", status.message)
+        harness.wait(lambda: "the coordinator is busy" in c.run("count").err, "all places of queries are taken")
+        for client in crowd:
+            client.close()
+        harness.wait(lambda: c.run("count").out.strip() == str(ROWS), "the places are free again")
+
+    def test_imports_of_clients_that_vanish_end_with_them(self):
+        c = self.cluster(workers=1, partitions=2).start()
+        crowd = self.crowd(c, 4)
+        for n, client in enumerate(crowd):
+            for _ in range(1024):
+                client.send(IMPORT, start_of(f"stream {n}"), timeout_ms=HOUR_MS)
+        harness.wait(lambda: "the coordinator is busy" in c.run("cluster", "status").err, "all places of calls are taken", timeout=60)
+        for client in crowd:
+            client.close()
+        events = "event,contact,at,type,value\na,k1,1600000000,purchase,1.00\n"
+        harness.wait(lambda: c.run("cluster", "status").code == 0, "the places are free again")
+        c.import_csv("events", events)
+        self.assertEqual(c.count(), 1)
+
+    def test_an_import_under_way_is_not_undone_until_its_client_is_gone(self):
+        c = self.cluster(workers=1, partitions=2).start()
+        rows = [("k", 1600000000000 + i, "purchase", f"e{i}", 100, "") for i in range(10)]
+        batch = event_pb2.EventServiceImportRequest(batch=wire.event_batch(rows), offset=77)
+        client, = self.crowd(c, 1)
+        call = client.send(IMPORT, start_of("stream"), timeout_ms=HOUR_MS)
+        client.reply(call)
+        client.send(IMPORT, batch, kind=wire.DATA, seq=1, request_id=call, timeout_ms=HOUR_MS)
+        client.reply(call)
+        self.assert_fails(c.run("import", "undo", "1"), 1, "FAILED_PRECONDITION", "import 1 is under way: stop it first")
+        client.close()
+        harness.wait(lambda: c.run("import", "undo", "1").code == 0, "the import is not under way any more")
+        self.assertEqual(c.count("count(purchase) > 0"), 0)
+        again, = self.crowd(c, 1)
+        call = again.send(IMPORT, start_of("stream"))
+        progress = event_pb2.EventServiceImportResponse.FromString(again.reply(call)[1]).progress
+        self.assertEqual((progress.import_id, progress.acknowledged_offset), (1, 0))
+        again.send(IMPORT, batch, kind=wire.DATA, seq=1, request_id=call)
+        again.send(IMPORT, kind=END, request_id=call)
+        while again.reply(call)[0].more:
+            pass
+        self.assertEqual(c.count("count(purchase) = 10"), 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
