@@ -27,6 +27,15 @@ class Clients(harness.TestCase):
             self.addCleanup(client.close)
         return clients
 
+    def open_calls(self, crowd, n, method, request):
+        """n calls of each client, every one with its first reply."""
+        for client in crowd:
+            open_ids = {client.send(method, request, timeout_ms=HOUR_MS) for _ in range(n)}
+            while open_ids:
+                header, _ = client.receive()
+                self.assertEqual((header.status.code, header.more), (0, True), header)
+                open_ids.discard(header.request_id)
+
     def refusal(self, client, method, request):
         """The status with which a call is refused."""
         return client.reply(client.send(method, request))[0].status
@@ -34,12 +43,10 @@ class Clients(harness.TestCase):
     def test_queries_of_clients_that_vanish_end_with_them(self):
         c = self.loaded()
         crowd = self.crowd(c, 4)
-        for client in crowd:
-            for _ in range(64):
-                client.send(SELECT, segment_pb2.SelectRequest(fields="contact,country"), timeout_ms=HOUR_MS)
+        self.open_calls(crowd, 64, SELECT, segment_pb2.SelectRequest(fields="contact,country"))
         status = self.refusal(crowd[0], SELECT, segment_pb2.SelectRequest())
         self.assertIn("64 queries of this connection", status.message)
-        harness.wait(lambda: "the coordinator is busy" in c.run("count").err, "all places of queries are taken")
+        self.assert_fails(c.run("count"), 1, "RESOURCE_EXHAUSTED", "the coordinator is busy: 256 queries")
         for client in crowd:
             client.close()
         harness.wait(lambda: c.run("count").out.strip() == str(ROWS), "the places are free again")
@@ -47,10 +54,8 @@ class Clients(harness.TestCase):
     def test_imports_of_clients_that_vanish_end_with_them(self):
         c = self.cluster(workers=1, partitions=2).start()
         crowd = self.crowd(c, 4)
-        for n, client in enumerate(crowd):
-            for _ in range(1024):
-                client.send(IMPORT, start_of(f"stream {n}"), timeout_ms=HOUR_MS)
-        harness.wait(lambda: "the coordinator is busy" in c.run("cluster", "status").err, "all places of calls are taken", timeout=60)
+        self.open_calls(crowd, 1024, IMPORT, start_of("stream"))
+        self.assert_fails(c.run("cluster", "status"), 1, "RESOURCE_EXHAUSTED", "the coordinator is busy: 4096 calls")
         for client in crowd:
             client.close()
         events = "event,contact,at,type,value\na,k1,1600000000,purchase,1.00\n"
