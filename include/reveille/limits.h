@@ -59,8 +59,10 @@
 #define RV_MAX_WRITE_BYTES (256u << 20) /* bytes of writes that wait in a worker or coordinator */
 #define RV_MAX_IMPORTS 4096u            /* imports remembered by the coordinator */
 #define RV_STREAM_WINDOW 8u             /* replies of a stream without further credit */
+#define RV_WORKER_WINDOW 2u             /* the same between worker and coordinator: one to merge, one to come */
 #define RV_MAX_GROUPS (4u << 20)        /* groups of one aggregate */
 #define RV_MAX_QUERY_MEMORY (1u << 30)  /* bytes of one query in a worker, or of its merge */
+#define RV_MAX_RESULT_MEMORY (2u << 30) /* bytes of all queries in a worker */
 #define RV_DEFAULT_TIMEOUT_MS 30000u
 #define RV_MAX_TIMEOUT_MS 3600000u
 

@@ -1,14 +1,18 @@
 """Clients that vanish, do not read, or ask for too much at once: what they hold is given back, and others are served."""
+import socket
 import unittest
 
 import harness
+import rawzmtp
 import wire
-from wire import END, event_pb2, segment_pb2, write_pb2
+from wire import CALL, CREDIT, END, contact_pb2, envelope_pb2, event_pb2, segment_pb2, write_pb2
 
 HOUR_MS = 3600000
 SELECT = "reveille.v1.SegmentService/Select"
 IMPORT = "reveille.v1.EventService/Import"
 ROWS = 40000  # more than the pages that a stream may send without further credit
+WIDE = 16500  # rows of 6 KB
+MIB = 1 << 20
 
 
 def start_of(name):
@@ -62,6 +66,42 @@ class Clients(harness.TestCase):
         harness.wait(lambda: c.run("cluster", "status").code == 0, "the places are free again")
         c.import_csv("events", events)
         self.assertEqual(c.count(), 1)
+
+    def memory(self, cluster):
+        return {name: harness.private_memory(pid) for name, pid in cluster.members().items()}
+
+    def wide(self):
+        """A cluster whose contacts have 100 MB of text, started anew so that its memory is small."""
+        c = self.cluster(workers=2, partitions=4).start()
+        with wire.Client(c.endpoint) as client:
+            for first in range(0, WIDE, 150):
+                keys = [f"k{i:06d}" for i in range(first, first + 150)]
+                column = wire.text_column("country", [f"{self.random.randrange(10 ** 6):06d}" * 1000 for _ in keys])
+                batch = write_pb2.EntityBatch(keys=wire.strings(keys), attributes=[column])
+                client.call("ContactService/Upsert", contact_pb2.ContactServiceUpsertRequest(batch=batch),
+                            contact_pb2.ContactServiceUpsertResponse)
+        c.cli("cluster", "compact", "--wait")
+        c.down()
+        c.up()
+        return c
+
+    def test_31_a_client_that_does_not_read_costs_little(self):
+        c = self.wide()
+        self.assertEqual(c.count(), WIDE)
+        before = self.memory(c)
+        peer = rawzmtp.Peer(c.endpoint)
+        peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 << 10)
+        for kind, seq, body in ((CALL, 0, segment_pb2.SelectRequest(fields="contact,country").SerializeToString()), (CREDIT, 1 << 40, b"")):
+            header = envelope_pb2.RequestHeader(method=SELECT, request_id=b"slow", kind=kind, seq=seq, timeout_ms=HOUR_MS)
+            peer.send(b"".join(rawzmtp.frame(part, more) for part, more in
+                               ((b"", 1), (b"RVL1", 1), (header.SerializeToString(), 1), (body, 0))))
+        self.assertTrue(peer.socket.recv(1), "the answer comes")
+        for _ in range(50):
+            self.assertEqual(c.count(), WIDE)
+            self.assertLess(self.memory(c)["coordinator"], before["coordinator"] + 16 * MIB + harness.MEMORY_SLACK)
+        peer.close()
+        limits = {name: size + 16 * MIB + harness.MEMORY_SLACK for name, size in before.items()}
+        harness.wait(lambda: all(size < limits[name] for name, size in self.memory(c).items()), "the result is given back")
 
     def test_an_import_under_way_is_not_undone_until_its_client_is_gone(self):
         c = self.cluster(workers=1, partitions=2).start()
