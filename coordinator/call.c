@@ -3,11 +3,12 @@
  *   client (routing id) 1 ── n call (request id)
  *   mailbox of the client ◀─ replies that the socket does not take
  *
- * A client is known here only while it has calls or letters. Each call has one timer, its deadline. Letters are tried
- * again every RETRY_MS, because a ROUTER cannot say which of its peers has room. Thread: the actor's.
- * Failure: a client that is gone (EHOSTUNREACH) loses its calls at once; one that does not read is cut at
- * MAILBOX_BYTES; both are counted. A job may end its call from inside any callback, so no callback is followed by a use
- * of the call. */
+ * A client is known here only while it has calls or letters. Each call has two timers, its deadline and, while it waits
+ * for the client, the end of its patience. Letters are tried again every RETRY_MS, because a ROUTER cannot say which of
+ * its peers has room. Thread: the actor's.
+ * Failure: a client that is gone (its connection has ended, or EHOSTUNREACH) loses its calls at once; one that does not
+ * read is cut at MAILBOX_BYTES; both are counted. A job may end its call from inside any callback, so no callback is
+ * followed by a use of the call. */
 #include "call.h"
 #include "mailbox.h"
 #include "reveille/limits.h"
@@ -18,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RETRY_MS 10
+#define RETRY_MS 5
 #define MAILBOX_BYTES (16u << 20)      /* letters of one client */
 #define MAILBOXES_BYTES (256u << 20)   /* letters of all clients */
 #define HELD_BYTES ((size_t)512 << 20) /* unpacked requests of open calls */
@@ -28,6 +29,7 @@ typedef struct client {
     rvc_entry_t entry; /* first: the table gives entries */
     rvc_mailbox_t mailbox;
     rvc_call_t *calls;
+    size_t open, queries;
     struct client *next_waiting;
     bool waiting; /* in the list of clients with letters */
     size_t routing_n;
@@ -39,7 +41,7 @@ struct rvc_call {
     rvc_calls_t *set;
     client_t *client;
     rvc_call_t *prev, *next; /* of the client */
-    rvc_timer_t deadline;
+    rvc_timer_t deadline, stall;
     rv_arena_t arena;
     size_t held;
     const rvc_job_ops_t *ops;
@@ -110,11 +112,15 @@ static void call_free(client_t *client, rvc_call_t *call) {
     if (call->next)
         call->next->prev = call->prev;
     rvc_timer_clear(calls->timers, &call->deadline);
+    rvc_timer_clear(calls->timers, &call->stall);
     rvc_table_remove(&calls->calls, &call->entry);
     calls->held -= call->held;
     calls->stats.open--;
-    if (call->query)
+    client->open--;
+    if (call->query) {
         calls->stats.queries--;
+        client->queries--;
+    }
     rv_arena_done(&call->arena);
     free(call);
 }
@@ -303,21 +309,38 @@ static void deadline(void *owner, int64_t now) {
     end_with(call, &err);
 }
 
+static void stalled(void *owner, int64_t now) {
+    rvc_call_t *call = owner;
+    rv_error_t err;
+    (void)now;
+    call->set->stats.stalled++;
+    rv_fail(&err, RV_REASON_LOST_STREAM, "the client has taken no reply of the call for %u s", RV_MAX_STALL_MS / 1000);
+    end_with(call, &err);
+}
+
+/* One call more, of this client and of all. */
+static rv_status_t check_room(const rvc_calls_t *calls, const client_t *client, rv_error_t *err) {
+    if (client->open >= RV_MAX_CLIENT_CALLS)
+        rv_fail(err, RV_REASON_BUSY, "%zu calls of this connection are open", client->open);
+    else if (calls->stats.open >= RV_MAX_CALLS || calls->held > HELD_BYTES)
+        rv_fail(err, RV_REASON_BUSY, "the coordinator is busy: %zu calls are open", calls->stats.open);
+    else
+        return RV_OK;
+    if (err)
+        err->retry_after_ms = 100;
+    return RV_RESOURCE_EXHAUSTED;
+}
+
 rv_status_t rvc_calls_open(rvc_calls_t *calls, const uint8_t *routing, size_t routing_n, const uint8_t *id, size_t id_n,
                            uint32_t timeout_ms, rvc_call_t **ret, rv_error_t *err) {
     assert(routing_n <= 255 && id_n && id_n <= RV_MAX_REQUEST_ID);
-    if (calls->stats.open >= RV_MAX_CALLS || calls->held > HELD_BYTES) {
-        rv_fail(err, RV_REASON_BUSY, "the coordinator is busy: %zu calls are open", calls->stats.open);
-        if (err)
-            err->retry_after_ms = 100;
-        return RV_RESOURCE_EXHAUSTED;
-    }
     client_t *client = client_get(calls, routing, routing_n);
-    rvc_call_t *call = client ? calloc(1, sizeof *call) : NULL;
+    rv_status_t status = client ? check_room(calls, client, err) : rv_fail_memory(err, "a client");
+    rvc_call_t *call = status == RV_OK ? calloc(1, sizeof *call) : NULL;
     if (!call) {
         if (client)
             client_settle(calls, client);
-        return rv_fail_memory(err, "a call");
+        return status != RV_OK ? status : rv_fail_memory(err, "a call");
     }
     call->set = calls;
     call->client = client;
@@ -329,11 +352,21 @@ rv_status_t rvc_calls_open(rvc_calls_t *calls, const uint8_t *routing, size_t ro
     if (call->next)
         call->next->prev = call;
     client->calls = call;
+    client->open++;
     calls->stats.open++;
     calls->stats.opened++;
     rvc_call_extend(call, timeout_ms);
     *ret = call;
     return RV_OK;
+}
+
+void rvc_calls_lost(rvc_calls_t *calls, const uint8_t *routing, size_t routing_n) {
+    client_t *client = (client_t *)rvc_table_find(&calls->clients, routing, routing_n);
+    if (!client)
+        return;
+    calls->stats.vanished++;
+    client_drop(calls, client);
+    client_settle(calls, client);
 }
 
 void rvc_calls_drain(rvc_calls_t *calls) {
@@ -385,15 +418,21 @@ void rvc_call_set_stream(rvc_call_t *call) {
 }
 
 rv_status_t rvc_call_take_query(rvc_call_t *call, rv_error_t *err) {
-    if (call->set->stats.queries >= RV_MAX_QUERIES) {
-        rv_fail(err, RV_REASON_BUSY, "the coordinator is busy: %zu queries are running", call->set->stats.queries);
-        if (err)
-            err->retry_after_ms = 50;
-        return RV_RESOURCE_EXHAUSTED;
+    const client_t *client = call->client;
+    bool own = client->queries >= RV_MAX_CLIENT_QUERIES;
+    if (!own && call->set->stats.queries < RV_MAX_QUERIES) {
+        call->query = true;
+        call->set->stats.queries++;
+        call->client->queries++;
+        return RV_OK;
     }
-    call->query = true;
-    call->set->stats.queries++;
-    return RV_OK;
+    if (own)
+        rv_fail(err, RV_REASON_BUSY, "%zu queries of this connection are running", client->queries);
+    else
+        rv_fail(err, RV_REASON_BUSY, "the coordinator is busy: %zu queries are running", call->set->stats.queries);
+    if (err)
+        err->retry_after_ms = 50;
+    return RV_RESOURCE_EXHAUSTED;
 }
 
 void rvc_call_hold(rvc_call_t *call) {
@@ -421,8 +460,12 @@ void rvc_call_extend(rvc_call_t *call, uint32_t timeout_ms) {
     call->deadline.when = when; /* without memory for the timer the client's own deadline ends the call */
 }
 
-bool rvc_call_may_send(const rvc_call_t *call) {
-    return !call->client->mailbox.first && (!call->stream || call->credit > 0);
+bool rvc_call_may_send(rvc_call_t *call) {
+    bool may = !call->client->mailbox.first && (!call->stream || call->credit > 0);
+    if (!may && !call->stall.place)
+        rvc_timer_set(call->set->timers, &call->stall, rvc_timers_now(call->set->timers) + RV_MAX_STALL_MS, stalled,
+                      call);
+    return may;
 }
 
 static bool reply_bytes(rvc_call_t *call, const uint8_t *body, size_t n, bool more) {
@@ -432,6 +475,7 @@ static bool reply_bytes(rvc_call_t *call, const uint8_t *body, size_t n, bool mo
         call->ops = NULL; /* the handler frees its job itself */
     if (call->stream && call->credit)
         call->credit--;
+    rvc_timer_clear(calls->timers, &call->stall);
     call->seq++;
     bool there =
         send_reply(calls, client, call->key + 1 + client->routing_n, call->id_n, call->seq, NULL, body, n, more);

@@ -4,6 +4,9 @@
  *   data    ═▶ ROUTER ─┼─▶ poll ─▶ rvc_node_receive ─▶ … ─▶ send on one of the three, never waiting
  *   control ═▶ ROUTER ─┘     └─ sleeps until the node's next timer: an idle coordinator does not run
  *
+ * The clients' socket is watched: a connection that ends ends the calls of its client, and what is on its way to a
+ * client is counted in bytes (peers.h).
+ *
  * One thread owns sockets and state. Control comes first in every round, so that pings are heard under load. Of each
  * socket at most BURST messages are taken a round, and of each message at most MAX_FRAMES frames are kept: the rest of
  * it is read and thrown away. Failure: what cannot be bound or opened ends the daemon with one sentence; afterwards
@@ -11,6 +14,7 @@
 #include "coordinator.h"
 #include "gate.h"
 #include "node.h"
+#include "peers.h"
 #include "reveille/clock.h"
 #include "reveille/limits.h"
 #include "reveille/log.h"
@@ -18,6 +22,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <zmq.h>
 
@@ -25,6 +30,8 @@
 #define MAX_FRAMES 8u
 #define DRAIN_MS 5000
 #define LINGER_MS 1000
+#define MONITOR "inproc://clients-monitor"
+#define COUNTED_BYTES 4096u /* smaller replies are bounded well enough by their number */
 
 enum { CONTROL, DATA, CLIENTS, SOCKETS };
 static const rvc_from_t FROM[SOCKETS] = {RVC_FROM_WORKER_CONTROL, RVC_FROM_WORKER_DATA, RVC_FROM_CLIENT};
@@ -32,20 +39,77 @@ static const rvc_from_t FROM[SOCKETS] = {RVC_FROM_WORKER_CONTROL, RVC_FROM_WORKE
 typedef struct {
     void *context;
     void *sockets[SOCKETS];
+    void *monitor; /* ends of the clients' connections */
+    rvc_peers_t *peers;
     char endpoints[SOCKETS][256];
     rvc_node_t *node;
     bool received; /* a first message */
+    bool blind;    /* the connections of messages are not told, and that was said */
 } rvc_loop_t;
 
-static rvc_sent_t send_message(void *socket, const rvc_message_t *message) {
+/* All but the body. */
+static rvc_sent_t send_head(void *socket, const rvc_message_t *message) {
     if (zmq_send(socket, message->routing, message->routing_n, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0)
         return errno == EHOSTUNREACH ? RVC_GONE : RVC_FULL;
     /* ROUTER took the routing id: the rest of this message cannot block any more */
     bool ok = zmq_send(socket, "", 0, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0 &&
               zmq_send(socket, "RVL1", 4, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0 &&
-              zmq_send(socket, message->header, message->header_n, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0 &&
-              zmq_send(socket, message->body ? message->body : (const uint8_t *)"", message->body_n, ZMQ_DONTWAIT) >= 0;
+              zmq_send(socket, message->header, message->header_n, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0;
     return ok ? RVC_SENT : RVC_GONE;
+}
+
+static rvc_sent_t send_message(void *socket, const rvc_message_t *message) {
+    rvc_sent_t sent = send_head(socket, message);
+    if (sent != RVC_SENT)
+        return sent;
+    const uint8_t *body = message->body ? message->body : (const uint8_t *)"";
+    return zmq_send(socket, body, message->body_n, ZMQ_DONTWAIT) >= 0 ? RVC_SENT : RVC_GONE;
+}
+
+/* A body in the hands of libzmq. */
+typedef struct {
+    rvc_flight_t *flight;
+    size_t n;
+    uint8_t bytes[];
+} flying_t;
+
+static void land(void *bytes, void *hint) {
+    flying_t *flying = hint;
+    (void)bytes;
+    rvc_flight_land(flying->flight, flying->n);
+    free(flying);
+}
+
+static rvc_sent_t send_flying(void *socket, const rvc_message_t *message, flying_t *flying) {
+    zmq_msg_t body;
+    rvc_sent_t sent = send_head(socket, message);
+    if (sent != RVC_SENT || zmq_msg_init_data(&body, flying->bytes, flying->n, land, flying) != 0) {
+        land(NULL, flying);
+        return sent != RVC_SENT ? sent : RVC_GONE;
+    }
+    if (zmq_msg_send(&body, socket, ZMQ_DONTWAIT) >= 0)
+        return RVC_SENT;
+    zmq_msg_close(&body);
+    return RVC_GONE;
+}
+
+static rvc_sent_t send_to_client(void *context, const rvc_message_t *message) {
+    rvc_loop_t *loop = context;
+    rvc_flight_t *flight = NULL;
+    if (message->body_n >= COUNTED_BYTES &&
+        !rvc_peers_take(loop->peers, message->routing, message->routing_n, message->body_n, &flight))
+        return RVC_FULL;
+    if (!flight)
+        return send_message(loop->sockets[CLIENTS], message);
+    flying_t *flying = malloc(sizeof *flying + message->body_n);
+    if (!flying) {
+        rvc_flight_land(flight, message->body_n);
+        return RVC_FULL;
+    }
+    flying->flight = flight;
+    flying->n = message->body_n;
+    memcpy(flying->bytes, message->body, message->body_n);
+    return send_flying(loop->sockets[CLIENTS], message, flying);
 }
 
 static bool set_int(void *socket, int option, int value) {
@@ -82,12 +146,27 @@ static rv_status_t bind_socket(rvc_loop_t *loop, int which, const char *endpoint
     return RV_OK;
 }
 
+/* Ends of the clients' connections, to be read as messages. The queue has no limit: libzmq's threads would wait for it,
+ * and it is bounded by the connections that were accepted. */
+static rv_status_t watch_clients(rvc_loop_t *loop, rv_error_t *err) {
+    loop->peers = rvc_peers_new();
+    loop->monitor = zmq_socket(loop->context, ZMQ_PAIR);
+    if (loop->peers && loop->monitor && set_int(loop->monitor, ZMQ_RCVHWM, 0) &&
+        set_int(loop->monitor, ZMQ_LINGER, 0) &&
+        zmq_socket_monitor(loop->sockets[CLIENTS], MONITOR, ZMQ_EVENT_DISCONNECTED) == 0 &&
+        zmq_connect(loop->monitor, MONITOR) == 0)
+        return RV_OK;
+    return rv_fail_as(err, RV_INTERNAL, RV_REASON_NONE, "cannot watch the clients' socket: %s", zmq_strerror(errno));
+}
+
 static rv_status_t bind_all(rvc_loop_t *loop, const rvc_options_t *options, rv_error_t *err) {
     rvc_gate_open();
     loop->context = zmq_ctx_new();
     if (!loop->context || zmq_ctx_set(loop->context, ZMQ_IO_THREADS, 2) != 0)
         return rv_fail_as(err, RV_INTERNAL, RV_REASON_NONE, "cannot start ZeroMQ: %s", zmq_strerror(errno));
     rv_status_t status = bind_socket(loop, CLIENTS, options->endpoint, err);
+    if (status == RV_OK)
+        status = watch_clients(loop, err);
     if (status == RV_OK)
         status = bind_socket(loop, DATA, options->data_endpoint, err);
     if (status == RV_OK)
@@ -101,6 +180,31 @@ static void check_gate(rvc_loop_t *loop) {
     if (!rvc_gate_stats().greeted)
         rv_log(RV_LOG_ERROR, "gate-bypassed",
                "this libzmq does not read through recv: messages without end are not cut");
+}
+
+/* Takes what the monitor tells: number of the event and descriptor, then a frame with the endpoint. */
+static void take_ends(rvc_loop_t *loop) {
+    uint8_t event[6], routing[RVC_MAX_ROUTING];
+    char endpoint[256];
+    size_t n;
+    while (zmq_recv(loop->monitor, event, sizeof event, ZMQ_DONTWAIT) == (int)sizeof event) {
+        int32_t fd;
+        memcpy(&fd, event + 2, sizeof fd);
+        zmq_recv(loop->monitor, endpoint, sizeof endpoint, 0);
+        if (rvc_peers_ended(loop->peers, fd, routing, &n))
+            rvc_node_lost(loop->node, routing, n);
+    }
+}
+
+/* A client's message: first the ends that came before it, because descriptors are used again. */
+static void hear_client(rvc_loop_t *loop, const uint8_t *routing, size_t n, int fd) {
+    take_ends(loop);
+    if (fd < 0 && !loop->blind) {
+        loop->blind = true;
+        rv_log(RV_LOG_ERROR, "clients-unwatched",
+               "this libzmq does not tell connections: a client's end is noticed late, bytes for it are not counted");
+    }
+    rvc_peers_heard(loop->peers, fd, routing, n);
 }
 
 /* Takes one message. False: there is none now. */
@@ -128,6 +232,8 @@ static bool take_one(rvc_loop_t *loop, int which) {
     }
     if (any && !loop->received)
         check_gate(loop);
+    if (count && which == CLIENTS) /* the first frame does not tell its connection (cluster.md 2.4) */
+        hear_client(loop, data[0], size[0], zmq_msg_get(&frames[count - 1], ZMQ_SRCFD));
     if (any)
         rvc_node_receive(loop->node, FROM[which], data, size, count);
     for (size_t i = 0; i < count; i++)
@@ -147,13 +253,16 @@ static long sleep_ms(const rvc_loop_t *loop, int64_t until) {
 
 /* One round. *ret_stop: stop_fd is readable. `stop_fd` -1 is not looked at. */
 static void turn(rvc_loop_t *loop, int stop_fd, int64_t until, bool *ret_stop) {
-    zmq_pollitem_t items[SOCKETS + 1];
+    zmq_pollitem_t items[SOCKETS + 2];
     for (int i = 0; i < SOCKETS; i++)
         items[i] = (zmq_pollitem_t){.socket = loop->sockets[i], .events = ZMQ_POLLIN};
-    items[SOCKETS] = (zmq_pollitem_t){.fd = stop_fd, .events = ZMQ_POLLIN};
-    int n = zmq_poll(items, stop_fd >= 0 ? SOCKETS + 1 : SOCKETS, sleep_ms(loop, until));
+    items[SOCKETS] = (zmq_pollitem_t){.socket = loop->monitor, .events = ZMQ_POLLIN};
+    items[SOCKETS + 1] = (zmq_pollitem_t){.fd = stop_fd, .events = ZMQ_POLLIN};
+    int n = zmq_poll(items, stop_fd >= 0 ? SOCKETS + 2 : SOCKETS + 1, sleep_ms(loop, until));
     rvc_node_wake(loop->node, rv_mono_ms());
-    *ret_stop = n > 0 && stop_fd >= 0 && items[SOCKETS].revents;
+    *ret_stop = n > 0 && stop_fd >= 0 && items[SOCKETS + 1].revents;
+    if (n > 0 && items[SOCKETS].revents)
+        take_ends(loop);
     for (int i = 0; n > 0 && i < SOCKETS; i++)
         for (unsigned k = 0; k < BURST && (items[i].revents & ZMQ_POLLIN); k++)
             if (!take_one(loop, i))
@@ -177,8 +286,11 @@ static void close_loop(rvc_loop_t *loop) {
     for (int i = 0; i < SOCKETS; i++)
         if (loop->sockets[i])
             zmq_close(loop->sockets[i]);
+    if (loop->monitor)
+        zmq_close(loop->monitor);
     if (loop->context)
         zmq_ctx_term(loop->context);
+    rvc_peers_destroy(&loop->peers);
 }
 
 static rv_status_t open_node(rvc_loop_t *loop, const rvc_options_t *options, rv_error_t *err) {
@@ -186,7 +298,7 @@ static rv_status_t open_node(rvc_loop_t *loop, const rvc_options_t *options, rv_
                                .workers = options->workers,
                                .partitions = options->partitions,
                                .chunk_rows = options->chunk_rows,
-                               .clients = {send_message, loop->sockets[CLIENTS]},
+                               .clients = {send_to_client, loop},
                                .data = {send_message, loop->sockets[DATA]},
                                .control = {send_message, loop->sockets[CONTROL]},
                                .wall_ms = rv_wall_ms};

@@ -43,6 +43,7 @@ static void stream_free(stream_t *stream) {
         rvc_write_destroy(&batch->write);
         free(batch);
     }
+    rvc_imports_close(stream->core->imports, stream->record.id);
     free(stream);
 }
 

@@ -1,17 +1,17 @@
-/* imports.c: a sorted array of records with one lazy timer. At most MAX_IMPORTS are kept: the oldest finished ones are
- * forgotten (their events keep their number). Thread: the actor's. Failure: a record that cannot be stored is logged
- * and tried again a second later. */
+/* imports.c: a sorted array of records with one lazy timer. At most RV_MAX_IMPORTS are kept. Thread: the actor's.
+ * Failure: a record that cannot be stored is logged and tried again a second later. */
 #include "imports.h"
+#include "reveille/limits.h"
 #include "reveille/log.h"
 #include "reveille/text.h"
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_IMPORTS 4096u
 #define LAZY_MS 1000
 
 typedef struct {
     rvc_import_record_t record;
+    uint32_t streams; /* that bring it now */
     bool dirty;
 } slot_t;
 
@@ -117,15 +117,25 @@ static bool same(const rvc_import_record_t *record, rvc_import_kind_t what, cons
             memcmp(record->fingerprint, start->fingerprint.data, start->fingerprint.len) == 0);
 }
 
+/* The first of the oldest that may be forgotten; imports->n when there is none. */
+static size_t oldest(const rvc_imports_t *imports, bool finished) {
+    size_t i = 0;
+    while (i < imports->n && (imports->slots[i].streams || (finished && !imports->slots[i].record.finished)))
+        i++;
+    return i;
+}
+
 /* Makes room for one more. */
 static void forget_oldest(rvc_imports_t *imports) {
-    for (size_t i = 0; imports->n >= MAX_IMPORTS && i < imports->n; i++)
-        if (imports->slots[i].record.finished && !imports->slots[i].dirty) {
-            rvc_meta_drop_import(imports->core->meta, imports->slots[i].record.id, NULL);
-            memmove(&imports->slots[i], &imports->slots[i + 1], (imports->n - i - 1) * sizeof imports->slots[0]);
-            imports->n--;
-            return;
-        }
+    if (imports->n < RV_MAX_IMPORTS)
+        return;
+    size_t i = oldest(imports, true);
+    if (i == imports->n)
+        i = oldest(imports, false);
+    if (i == imports->n || rvc_meta_drop_import(imports->core->meta, imports->slots[i].record.id, NULL) != RV_OK)
+        return;
+    memmove(&imports->slots[i], &imports->slots[i + 1], (imports->n - i - 1) * sizeof imports->slots[0]);
+    imports->n--;
 }
 
 static rv_status_t check_start(const Reveille__V1__ImportStart *start, rv_error_t *err) {
@@ -142,8 +152,8 @@ static rv_status_t check_start(const Reveille__V1__ImportStart *start, rv_error_
 static rv_status_t begin(rvc_imports_t *imports, rvc_import_kind_t what, const Reveille__V1__ImportStart *start,
                          slot_t **ret, rv_error_t *err) {
     forget_oldest(imports);
-    if (imports->n >= MAX_IMPORTS)
-        return rv_fail(err, RV_REASON_QUOTA, "%zu imports are unfinished: finish or undo some first", imports->n);
+    if (imports->n >= RV_MAX_IMPORTS)
+        return rv_fail(err, RV_REASON_QUOTA, "%zu imports are under way: wait until one has ended", imports->n);
     rvc_import_record_t record = {.id = imports->last_id + 1,
                                   .what = what,
                                   .started_ms = imports->core->wall_ms(),
@@ -174,11 +184,19 @@ rv_status_t rvc_imports_open(rvc_imports_t *imports, rvc_import_kind_t what, con
     slot->record.finished = false;
     slot->record.require_id = start->require_id;
     status = changed ? store(imports, slot, err) : RV_OK;
-    if (status == RV_OK)
+    if (status == RV_OK) {
         *ret = slot->record;
-    else if (fresh)
+        slot->streams++;
+    } else if (fresh) {
         imports->n--;
+    }
     return status;
+}
+
+void rvc_imports_close(rvc_imports_t *imports, uint64_t id) {
+    slot_t *slot = find(imports, id);
+    if (slot)
+        slot->streams--;
 }
 
 void rvc_imports_progress(rvc_imports_t *imports, uint64_t id, uint64_t offset) {
@@ -200,9 +218,15 @@ void rvc_imports_finish(rvc_imports_t *imports, uint64_t id) {
 
 rv_status_t rvc_imports_rewind(rvc_imports_t *imports, uint64_t id, rv_error_t *err) {
     slot_t *slot = find(imports, id);
+    if (!slot && id && id <= imports->last_id)
+        return RV_OK; /* forgotten: its events still have its number */
     if (!slot)
         return rv_fail(err, RV_REASON_MISSING, "there is no import %llu", (unsigned long long)id);
+    if (slot->streams)
+        return rv_fail_as(err, RV_FAILED_PRECONDITION, RV_REASON_REQUEST, "import %llu is under way: stop it first",
+                          (unsigned long long)id);
     slot->record.offset = 0;
+    slot->record.finished = true;
     return store(imports, slot, err);
 }
 

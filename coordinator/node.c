@@ -133,6 +133,10 @@ void rvc_node_receive(rvc_node_t *node, rvc_from_t from, const uint8_t *const *d
     }
 }
 
+void rvc_node_lost(rvc_node_t *node, const uint8_t *routing, size_t n) {
+    rvc_calls_lost(node->core.calls, routing, n);
+}
+
 void rvc_node_wake(rvc_node_t *node, int64_t now) {
     rvc_timers_run(node->core.timers, now);
 }

@@ -26,6 +26,8 @@ void rvc_node_destroy(rvc_node_t **node);
 typedef enum { RVC_FROM_CLIENT, RVC_FROM_WORKER_DATA, RVC_FROM_WORKER_CONTROL } rvc_from_t;
 /* One message: all its frames, the routing id first. Call rvc_node_wake before, so that `now` is right. */
 void rvc_node_receive(rvc_node_t *node, rvc_from_t from, const uint8_t *const *data, const size_t *size, size_t count);
+/* The connection of the client with this routing id has ended. */
+void rvc_node_lost(rvc_node_t *node, const uint8_t *routing, size_t n);
 /* Time is `now`: fires what is due. */
 void rvc_node_wake(rvc_node_t *node, int64_t now);
 /* When it wants to be woken; INT64_MAX: only by a message. */

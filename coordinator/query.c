@@ -4,7 +4,7 @@
  *                          (+ its partitions)              └▶ tally ─▶ messages ────────▶ call
  *
  * Merged are select, aggregate and funnel; added up are count, overlap and retention. Workers have credit for
- * RV_STREAM_WINDOW pages and get one more for each page used up; a full page waits until the client has credit. When
+ * RV_WORKER_WINDOW pages and get one more for each page used up; a full page waits until the client has credit. When
  * all sources have ended, the last message goes out with the coverage. The call and its sources may end the query at
  * any callback; after fail() or finish() the query is gone. A select that has reached its limit reads the rest of its
  * streams unread, because the versions of the data come last. Thread: the actor's.

@@ -1,7 +1,7 @@
 /* call.c: calls and the outbox.
  *
  * The outbox is a list under a mutex with an eventfd that the link polls. A reply is packed by the thread that made it
- * and sent without a further copy. Credit: a call starts with RV_STREAM_WINDOW replies; a stream that finds none is
+ * and sent without a further copy. Credit: a call starts with RV_WORKER_WINDOW replies; a stream that finds none is
  * marked as waiting, and the grant that frees it tells the link to wake it. Threads: everything here may be called by
  * any thread, except rvw_outbox_send.
  */
@@ -158,7 +158,7 @@ rvw_call_t *rvw_call_new(rvw_outbox_t *outbox, const uint8_t *request_id, size_t
         timeout_ms = RV_DEFAULT_TIMEOUT_MS;
     call->deadline = rv_mono_ms() + (timeout_ms < RV_MAX_TIMEOUT_MS ? timeout_ms : RV_MAX_TIMEOUT_MS);
     pthread_mutex_init(&call->lock, NULL);
-    call->credit = RV_STREAM_WINDOW;
+    call->credit = RV_WORKER_WINDOW;
     return call;
 }
 

@@ -52,15 +52,25 @@
 /* What daemons hold at once. */
 #define RV_MAX_CALLS 4096u              /* open calls of the coordinator */
 #define RV_MAX_QUERIES 256u             /* of them queries that run */
+#define RV_MAX_CLIENT_CALLS 1024u       /* open calls of one connection */
+#define RV_MAX_CLIENT_QUERIES 64u       /* of them queries that run */
+#define RV_MAX_STALL_MS 60000u          /* a stream whose client takes no reply for so long is ended */
 #define RV_MAX_IMPORT_WINDOW 16u        /* unacknowledged batches of one import */
 #define RV_MAX_WRITE_BYTES (256u << 20) /* bytes of writes that wait in a worker or coordinator */
 #define RV_MAX_FANOUTS 4096u            /* updates of companies on their way to all partitions */
 #define RV_MAX_FANOUT_BYTES (64u << 20) /* bytes of their keys */
+#define RV_MAX_IMPORTS 4096u            /* imports remembered by the coordinator */
 #define RV_STREAM_WINDOW 8u             /* replies of a stream without further credit */
+#define RV_WORKER_WINDOW 2u             /* the same between worker and coordinator: one to merge, one to come */
 #define RV_MAX_GROUPS (4u << 20)        /* groups of one aggregate */
 #define RV_MAX_QUERY_MEMORY (1u << 30)  /* bytes of one query in a worker, or of its merge */
+#define RV_MAX_RESULT_MEMORY (2u << 30) /* bytes of all queries in a worker */
 #define RV_DEFAULT_TIMEOUT_MS 30000u
 #define RV_MAX_TIMEOUT_MS 3600000u
+
+/* Bytes of replies that ZeroMQ holds: its marks count messages. */
+#define RV_MAX_CLIENT_FLIGHT (2u << 20) /* on their way to one client */
+#define RV_MAX_FLIGHT (128u << 20)      /* to all clients */
 
 /* Sockets: one place for the marks, see cluster.md. */
 #define RV_HWM 64

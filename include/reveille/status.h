@@ -59,7 +59,7 @@ typedef enum {
     X(BUSY, RESOURCE_EXHAUSTED)     /* too much at once */                                                             \
     X(QUOTA, RESOURCE_EXHAUSTED)    /* memory, disk or result of one request */                                        \
     X(CONFLICT, ABORTED)            /* the same identity with other content */                                         \
-    X(LOST_STREAM, ABORTED)         /* a stream lost its spill */                                                      \
+    X(LOST_STREAM, ABORTED)         /* a stream lost its spill, or nobody reads it */                                  \
     X(EXPIRED, FAILED_PRECONDITION) /* a write identity older than the window */                                       \
     X(SCHEMA, FAILED_PRECONDITION)  /* the schema forbids it, or changed meanwhile */                                  \
     X(VERSION, FAILED_PRECONDITION) /* the peer speaks another major version */                                        \

@@ -58,7 +58,7 @@ static Reveille__V1__ReplyHeader *next_reply(fixture_t *f) {
 
 static void credit_runs_out_and_comes_back(void **state) {
     fixture_t *f = *state;
-    for (unsigned i = 0; i < RV_STREAM_WINDOW; i++)
+    for (unsigned i = 0; i < RV_WORKER_WINDOW; i++)
         assert_true(rvw_call_take_credit(f->call));
     assert_false(rvw_call_take_credit(f->call));
     assert_true(rvw_call_grant(f->call, 1)); /* someone was waiting */

@@ -1,4 +1,5 @@
 /* test_exec_sinks.c: counts, groups, overlaps, cohorts, pages, limits; fetch and history. */
+#include "../../worker/exec/plan.h"
 #include "exec_case.h"
 
 #include "reveille/limits.h"
@@ -381,6 +382,39 @@ static void a_stopped_job_is_cancelled(void **state) {
     rv_builder_destroy(&q.builder);
 }
 
+/* One query has a bound, and so have all together; what one gave back the others may take. */
+static void memory_of_queries_is_bounded(void **state) {
+    (void)state;
+    exec_query_t q;
+    Reveille__V1__CountQuery count = REVEILLE__V1__COUNT_QUERY__INIT;
+    rvw_job_t *jobs[RV_MAX_RESULT_MEMORY / RV_MAX_QUERY_MEMORY + 1];
+    rvw_scratch_t *scratch;
+    size_t last = sizeof jobs / sizeof jobs[0] - 1;
+    assert_int_equal(rvw_scratch_new(&scratch), RV_OK);
+    exec_open(&q, "age > 3");
+    q.request.sink_case = REVEILLE__V1__QUERY_REQUEST__SINK_COUNT;
+    q.request.count = &count;
+    exec_compiled(&q);
+    for (size_t i = 0; i <= last; i++)
+        assert_int_equal(rvw_job_new(&q.request, exec_catalog, scratch, &jobs[i], &exec_err), RV_OK);
+    for (size_t i = 0; i < last; i++)
+        assert_int_equal(rvw_job_charge(jobs[i], RV_MAX_QUERY_MEMORY, &exec_err), RV_OK);
+    assert_int_equal(rvw_job_charge(jobs[0], 1, &exec_err), RV_RESOURCE_EXHAUSTED);
+    assert_int_equal(exec_err.reason, RV_REASON_QUOTA);
+    assert_int_equal(rvw_job_charge(jobs[last], 1, &exec_err), RV_RESOURCE_EXHAUSTED);
+    assert_int_equal(exec_err.reason, RV_REASON_BUSY);
+    assert_true(exec_err.retry_after_ms > 0);
+    rvw_job_discharge(jobs[0], 1);
+    assert_int_equal(rvw_job_charge(jobs[last], 1, &exec_err), RV_OK);
+    assert_int_equal(rvw_job_charge(jobs[last], 1, &exec_err), RV_RESOURCE_EXHAUSTED);
+    rvw_job_destroy(&jobs[0]); /* with what it holds */
+    assert_int_equal(rvw_job_charge(jobs[last], RV_MAX_QUERY_MEMORY - 1, &exec_err), RV_OK);
+    for (size_t i = 1; i <= last; i++)
+        rvw_job_destroy(&jobs[i]);
+    rv_builder_destroy(&q.builder);
+    rvw_scratch_destroy(&scratch);
+}
+
 static void a_query_that_makes_no_sense_is_refused(void **state) {
     (void)state;
     exec_query_t q;
@@ -489,6 +523,7 @@ int main(void) {
         SINK_TEST(values_kept_in_groups_count_as_memory),
         SINK_TEST(a_limit_keeps_the_first_in_order),
         SINK_TEST(a_stopped_job_is_cancelled),
+        SINK_TEST(memory_of_queries_is_bounded),
         SINK_TEST(a_query_that_makes_no_sense_is_refused),
         SINK_TEST(a_contact_is_fetched_with_what_it_has),
         SINK_TEST(a_history_comes_in_order_and_pages),

@@ -266,26 +266,53 @@ static void a_call_ends_by_cancel_and_by_its_deadline(void **state) {
     tell("3", REVEILLE__V1__KIND__KIND_CANCEL, 0);
 }
 
+/* One call of the n-th of many clients. */
+static void call_of(unsigned n, unsigned clients, const char *method) {
+    char id[16], client[16];
+    snprintf(id, sizeof id, "%u", n);
+    snprintf(client, sizeof client, "c%u", n % clients);
+    send_from(client, id, method, REVEILLE__V1__KIND__KIND_CALL, 0, 0, (const uint8_t *)"", 0);
+}
+
 static void queries_and_calls_have_limits(void **state) {
     (void)state;
-    char id[16];
-    for (unsigned i = 0; i < RV_MAX_QUERIES; i++) {
-        snprintf(id, sizeof id, "q%u", i);
-        call(id, "t.S/Query");
-    }
+    unsigned n = 0, clients = RV_MAX_QUERIES / RV_MAX_CLIENT_QUERIES * 2;
+    while (n < RV_MAX_QUERIES)
+        call_of(n++, clients, "t.S/Query");
     assert_int_equal(n_replies, 0);
     call("one", "t.S/Query");
     expect_last("one", RV_RESOURCE_EXHAUSTED, RV_REASON_BUSY);
+    assert_non_null(strstr(last.err.message, "the coordinator is busy"));
     assert_true(last.err.retry_after_ms > 0);
-    tell("q7", REVEILLE__V1__KIND__KIND_CANCEL, 0);
+    send_from("c7", "7", "", REVEILLE__V1__KIND__KIND_CANCEL, 0, 0, (const uint8_t *)"", 0);
     call("two", "t.S/Query");
     assert_int_equal(rvc_calls_stats(calls)->queries, RV_MAX_QUERIES);
-    for (unsigned i = 0; rvc_calls_stats(calls)->open < RV_MAX_CALLS; i++) {
-        snprintf(id, sizeof id, "o%u", i);
-        call(id, "t.S/Open");
-    }
+    while (rvc_calls_stats(calls)->open < RV_MAX_CALLS)
+        call_of(n++, clients, "t.S/Open");
     call("three", "t.S/Open");
     expect_last("three", RV_RESOURCE_EXHAUSTED, RV_REASON_BUSY);
+}
+
+/* One connection cannot take all places. */
+static void each_client_has_limits(void **state) {
+    (void)state;
+    unsigned n = 0;
+    while (n < RV_MAX_CLIENT_QUERIES)
+        call_of(n++, 1, "t.S/Query");
+    assert_int_equal(n_replies, 0);
+    send_from("c0", "more", "t.S/Query", REVEILLE__V1__KIND__KIND_CALL, 0, 0, (const uint8_t *)"", 0);
+    expect_last("more", RV_RESOURCE_EXHAUSTED, RV_REASON_BUSY);
+    assert_non_null(strstr(last.err.message, "64 queries of this connection"));
+    call("other", "t.S/Query");
+    assert_int_equal(rvc_calls_stats(calls)->queries, RV_MAX_CLIENT_QUERIES + 1);
+    while (n < RV_MAX_CLIENT_CALLS)
+        call_of(n++, 1, "t.S/Open");
+    assert_int_equal(n_replies, 1);
+    send_from("c0", "more", "t.S/Open", REVEILLE__V1__KIND__KIND_CALL, 0, 0, (const uint8_t *)"", 0);
+    expect_last("more", RV_RESOURCE_EXHAUSTED, RV_REASON_BUSY);
+    send_from("c0", "3", "", REVEILLE__V1__KIND__KIND_CANCEL, 0, 0, (const uint8_t *)"", 0);
+    send_from("c0", "more", "t.S/Query", REVEILLE__V1__KIND__KIND_CALL, 0, 0, (const uint8_t *)"", 0);
+    assert_int_equal(rvc_calls_stats(calls)->open, RV_MAX_CLIENT_CALLS + 1);
 }
 
 static void a_stream_needs_credit(void **state) {
@@ -366,6 +393,48 @@ static void a_vanished_client_loses_all_its_calls(void **state) {
     assert_int_equal(rvc_calls_stats(calls)->vanished, 1);
 }
 
+/* Nothing is sent, and yet its places are free at once; other clients keep theirs. */
+static void a_connection_that_ends_takes_its_calls_with_it(void **state) {
+    (void)state;
+    Reveille__V1__CountResponse page = REVEILLE__V1__COUNT_RESPONSE__INIT;
+    send_from("other", "1", "t.S/Open", REVEILLE__V1__KIND__KIND_CALL, 0, 0, (const uint8_t *)"", 0);
+    send_from("gone", "1", "t.S/Query", REVEILLE__V1__KIND__KIND_CALL, 0, 0, (const uint8_t *)"", 0);
+    send_from("gone", "2", "t.S/Stream", REVEILLE__V1__KIND__KIND_CALL, 0, 0, (const uint8_t *)"", 0);
+    socket_says = RVC_FULL;
+    assert_true(rvc_call_reply(job.call, &page.base, true));
+    rvc_calls_lost(calls, (const uint8_t *)"nobody", 6);
+    assert_int_equal(job.stopped, 0);
+    rvc_calls_lost(calls, (const uint8_t *)"gone", 4);
+    assert_int_equal(job.stopped, 2);
+    assert_int_equal(rvc_calls_stats(calls)->open, 1);
+    assert_int_equal(rvc_calls_stats(calls)->queries, 0);
+    assert_int_equal(rvc_calls_stats(calls)->vanished, 1);
+    rvc_timers_run(timers, rvc_timers_next(timers)); /* its letters are gone, too */
+    assert_int_equal(n_replies, 0);
+}
+
+/* Every reply it takes renews its time; credit alone, or a full socket, does not. */
+static void a_stream_that_nobody_reads_is_ended(void **state) {
+    (void)state;
+    Reveille__V1__CountResponse page = REVEILLE__V1__COUNT_RESPONSE__INIT;
+    send_from("c", "s", "t.S/Stream", REVEILLE__V1__KIND__KIND_CALL, 0, 3600000, (const uint8_t *)"", 0);
+    for (unsigned i = 0; i < RV_STREAM_WINDOW; i++)
+        assert_true(rvc_call_reply(job.call, &page.base, true));
+    assert_false(rvc_call_may_send(job.call));
+    rvc_timers_run(timers, 1000 + RV_MAX_STALL_MS - 1);
+    assert_false(rvc_call_may_send(job.call));
+    tell("s", REVEILLE__V1__KIND__KIND_CREDIT, 1);
+    assert_true(rvc_call_reply(job.call, &page.base, true));
+    assert_false(rvc_call_may_send(job.call));
+    rvc_timers_run(timers, 1000 + 2 * RV_MAX_STALL_MS - 2);
+    assert_int_equal(job.stopped, 0);
+    rvc_timers_run(timers, 1000 + 2 * RV_MAX_STALL_MS - 1);
+    expect_last("s", RV_ABORTED, RV_REASON_LOST_STREAM);
+    assert_int_equal(job.stopped, 1);
+    assert_int_equal(rvc_calls_stats(calls)->stalled, 1);
+    assert_int_equal(rvc_calls_stats(calls)->open, 0);
+}
+
 /* A client that asks and never reads is cut off before it takes much memory. */
 static void a_client_that_does_not_read_is_cut(void **state) {
     (void)state;
@@ -412,11 +481,14 @@ int main(void) {
         TEST(a_plain_call_is_answered_once),
         TEST(a_call_ends_by_cancel_and_by_its_deadline),
         TEST(queries_and_calls_have_limits),
+        TEST(each_client_has_limits),
         TEST(a_stream_needs_credit),
         TEST(a_client_stream_gets_its_messages_and_lives_on_with_each),
         TEST(an_oversized_message_ends_its_stream),
         TEST(a_full_socket_holds_replies_back_and_wakes_the_stream),
         TEST(a_vanished_client_loses_all_its_calls),
+        TEST(a_connection_that_ends_takes_its_calls_with_it),
+        TEST(a_stream_that_nobody_reads_is_ended),
         TEST(a_client_that_does_not_read_is_cut),
         TEST(an_answer_that_is_too_large_is_an_error),
         TEST(a_closed_door_refuses_new_calls_only),

@@ -6,13 +6,17 @@
  */
 #include "plan.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 
 #include "reveille/limits.h"
 
 #define PLAN_BUDGET ((size_t)64 << 20)
 
+#define TRIM_BYTES ((size_t)64 << 20) /* a result that was larger goes back to the system */
+
 static atomic_uint_fast64_t serials;
+static atomic_size_t charged; /* of all jobs */
 
 size_t rvw_kind_size(rvw_lane_t kind) {
     switch (kind) {
@@ -83,8 +87,12 @@ void rvw_job_destroy(rvw_job_t **job) {
     for (size_t i = 0; (*job)->decays && i < (*job)->program->n_scores * RVW_DECAY_UNITS; i++)
         free(atomic_load(&(*job)->decays[i]));
     rv_arena_done(&(*job)->arena);
+    rvw_job_discharge(*job, atomic_load(&(*job)->memory));
+    bool large = atomic_load(&(*job)->large);
     free(*job);
     *job = NULL;
+    if (large) /* malloc would keep the pieces of every thread for ever */
+        malloc_trim(0);
 }
 
 const rvw_decay_t *rvw_job_decay(const rvw_job_t *job, uint32_t score, unsigned unit) {
@@ -104,17 +112,32 @@ void rvw_job_stop(rvw_job_t *job) {
     atomic_store_explicit(&job->stop, true, memory_order_relaxed);
 }
 
-rv_status_t rvw_job_charge(const rvw_job_t *job, size_t bytes, rv_error_t *err) {
-    atomic_size_t *memory = (atomic_size_t *)&job->memory;
-    size_t before = atomic_fetch_add_explicit(memory, bytes, memory_order_relaxed);
-    if (before + bytes <= RV_MAX_QUERY_MEMORY)
-        return RV_OK;
-    atomic_fetch_sub_explicit(memory, bytes, memory_order_relaxed);
-    return rv_fail(err, RV_REASON_QUOTA,
-                   "the result of the query needs more than %u MiB in one worker; narrow the filter or set a limit",
-                   RV_MAX_QUERY_MEMORY >> 20);
+/* Moves the count of one query and that of all. */
+static void charge(const rvw_job_t *job, size_t bytes) {
+    size_t now = atomic_fetch_add_explicit((atomic_size_t *)&job->memory, bytes, memory_order_relaxed) + bytes;
+    atomic_fetch_add_explicit(&charged, bytes, memory_order_relaxed);
+    if (now > TRIM_BYTES)
+        atomic_store_explicit((atomic_bool *)&job->large, true, memory_order_relaxed);
 }
 
 void rvw_job_discharge(const rvw_job_t *job, size_t bytes) {
     atomic_fetch_sub_explicit((atomic_size_t *)&job->memory, bytes, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&charged, bytes, memory_order_relaxed);
+}
+
+rv_status_t rvw_job_charge(const rvw_job_t *job, size_t bytes, rv_error_t *err) {
+    charge(job, bytes);
+    bool alone = atomic_load_explicit(&job->memory, memory_order_relaxed) <= RV_MAX_QUERY_MEMORY;
+    if (alone && atomic_load_explicit(&charged, memory_order_relaxed) <= RV_MAX_RESULT_MEMORY)
+        return RV_OK;
+    rvw_job_discharge(job, bytes);
+    if (!alone)
+        return rv_fail(err, RV_REASON_QUOTA,
+                       "the result of the query needs more than %u MiB in one worker; narrow the filter or set a limit",
+                       RV_MAX_QUERY_MEMORY >> 20);
+    rv_fail(err, RV_REASON_BUSY, "the results of all queries need more than %u MiB in one worker",
+            RV_MAX_RESULT_MEMORY >> 20);
+    if (err)
+        err->retry_after_ms = 500;
+    return RV_RESOURCE_EXHAUSTED;
 }

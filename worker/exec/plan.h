@@ -1,5 +1,5 @@
 /* plan.h: a job: the checked program prepared for running over chunks. Private to exec/. Immutable after rvw_job_new,
- * but for `stop` and `memory`.
+ * but for `stop`, `memory` and `large`.
  *
  * Words. An expression is a set of roots with the nodes below them in order. A pass is one walk over the events of some
  * types that fills values of aggregate nodes for all rows of a chunk. The level of a node is the number of passes that
@@ -166,6 +166,7 @@ struct rvw_job {
     uint64_t serial; /* no two jobs of a process have the same */
     atomic_bool stop;
     atomic_size_t memory; /* bytes that partials hold */
+    atomic_bool large;    /* they held much at some time */
     uint32_t n_nodes;
     rvw_node_t *nodes;
     uint32_t n_passes;
@@ -231,7 +232,8 @@ static inline bool rvw_job_stopped(const rvw_job_t *job) {
 }
 /* Tables for a score of the program, by index of their unit; NULL without memory. */
 const rvw_decay_t *rvw_job_decay(const rvw_job_t *job, uint32_t score, unsigned unit);
-/* Counts memory of a partial: RESOURCE_EXHAUSTED/QUOTA past RV_MAX_QUERY_MEMORY. */
+/* Counts memory of a partial: RESOURCE_EXHAUSTED/QUOTA past RV_MAX_QUERY_MEMORY, RESOURCE_EXHAUSTED/BUSY when all jobs
+ * are past RV_MAX_RESULT_MEMORY. */
 rv_status_t rvw_job_charge(const rvw_job_t *job, size_t bytes, rv_error_t *err);
 void rvw_job_discharge(const rvw_job_t *job, size_t bytes);
 
