@@ -1,9 +1,9 @@
 /* inspect.c: walks the two trees of an LMDB 0.9 file (64 bits, little endian) by pread.
  *
- * Every page may be claimed once: by a tree, by a value on overflow pages, or by the free list. LMDB itself goes on with
- * the older of the two meta pages when the newer one does not read like one, which is a lower answer that nobody marks.
- * So both must be sound, their transactions neighbours as LMDB writes them (N on page N & 1), and what the newer one
- * counts must be what the walk finds. One thread, no map, memory of one bit a page.
+ * Every page may be claimed once: by a tree, by a value on overflow pages, or by the free list. LMDB itself goes on
+ * with the older of the two meta pages when the newer one does not read like one, which is a lower answer that nobody
+ * marks. So both must be sound, their transactions neighbours as LMDB writes them (N on page N & 1), and what the newer
+ * one counts must be what the walk finds. One thread, no map, memory of one bit a page.
  */
 #include "inspect.h"
 
@@ -115,7 +115,8 @@ static bool read_metas(file_t *file, rv_reason_t *ret_reason) {
         return broken(file, "one of its two meta pages is damaged, so the last transaction may be missing");
     }
     uint64_t even = meta[0].txn, odd = meta[1].txn;
-    if ((even != 0 || odd != 0) && ((even & 1) != 0 || (odd & 1) != 1 || (even - odd != 1 && odd - even != 1))) {
+    bool fresh = even == 0 && odd == 0 && meta[0].main.root == NO_PAGE && meta[1].main.root == NO_PAGE;
+    if (!fresh && ((even & 1) != 0 || (odd & 1) != 1 || (even - odd != 1 && odd - even != 1))) {
         return broken(file, "its two meta pages do not follow each other, so the last transaction may be missing");
     }
     const meta_t *newer = &meta[odd > even];
