@@ -1,10 +1,15 @@
-/* holdings.c: see holdings.h. Small files are written beside, synced, renamed, and their folder synced, so that each is
- * whole or absent.
+/* holdings.c: see holdings.h.
+ *
+ * Log, card and partitions must be of the same time: an older one of them is a lower answer that nobody would mark. So
+ * card and log carry the same id and stamp (counted up at every start, first in the log), a log is made only when
+ * there is no card, and replay tells a log and a partition that do not meet. A partition changes workers only released:
+ * flushed whole, so noted in its state, and forgotten by the log, in this order.
  *
  * A log record is the content hash (8 bytes, little endian) followed by the packed PartitionWrite, whose body comes
  * first: protobuf reads concatenated messages as one, so the body is packed and hashed once and the rest is appended.
  */
 #include "holdings.h"
+#include "files.h"
 #include "reveille/hash.h"
 #include "reveille/limits.h"
 #include "reveille/log.h"
@@ -18,19 +23,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-typedef struct {
-    uint64_t incarnation;
-    uint32_t has_cluster, partition_count, chunk_rows, reserved;
-    uint8_t cluster_id[16];
-} card_t; /* the file DIR/worker */
 
 struct rvw_holdings {
     char dir[3500];
     int lock_fd;
-    card_t card;
+    rvw_card_t card;
     _Atomic uint64_t term;
     rvw_wal_t *wal;
     pthread_mutex_t lock; /* catalog */
@@ -41,81 +41,6 @@ struct rvw_holdings {
                                         */
     _Atomic uint32_t bound;
 };
-
-/* ---- small files ---- */
-
-static rv_status_t sync_dir(const char *dir, rv_error_t *err) {
-    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 || fsync(fd) != 0) {
-        rv_status_t status = rv_fail(err, RV_REASON_BUG, "cannot sync '%s': %s", dir, strerror(errno));
-        if (fd >= 0)
-            close(fd);
-        return status;
-    }
-    close(fd);
-    return RV_OK;
-}
-
-static bool write_all(int fd, const void *bytes, size_t n) {
-    for (const char *p = bytes; n > 0;) {
-        ssize_t got = write(fd, p, n);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return false;
-        p += got;
-        n -= (size_t)got;
-    }
-    return true;
-}
-
-/* Content, then its xxh3_64. */
-static rv_status_t write_file(const char *dir, const char *name, const void *bytes, size_t n, rv_error_t *err) {
-    char path[4096], beside[4096];
-    snprintf(path, sizeof path, "%s/%s", dir, name);
-    snprintf(beside, sizeof beside, "%s/%s.new", dir, name);
-    uint64_t sum = rv_hash(bytes, n);
-    int fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    bool done = fd >= 0 && write_all(fd, bytes, n) && write_all(fd, &sum, sizeof sum) && fsync(fd) == 0;
-    int saved = errno;
-    if (fd >= 0)
-        close(fd);
-    if (!done || rename(beside, path) != 0)
-        return rv_fail(err, RV_REASON_BUG, "cannot write '%s': %s", path, strerror(done ? errno : saved));
-    return sync_dir(dir, err);
-}
-
-/* NOT_FOUND when there is none; DATA_LOSS when it is damaged. *ret is malloc'ed. */
-static rv_status_t read_file(const char *dir, const char *name, uint8_t **ret, size_t *ret_n, rv_error_t *err) {
-    char path[4096];
-    snprintf(path, sizeof path, "%s/%s", dir, name);
-    FILE *file = fopen(path, "rbe");
-    if (!file)
-        return rv_fail(err, errno == ENOENT ? RV_REASON_MISSING : RV_REASON_BUG, "cannot read '%s': %s", path,
-                       strerror(errno));
-    size_t cap = 1 << 16, n = 0, got;
-    uint8_t *bytes = malloc(cap);
-    while (bytes && (got = fread(bytes + n, 1, cap - n, file)) > 0) {
-        n += got;
-        if (n == cap) {
-            uint8_t *more = realloc(bytes, cap *= 2);
-            if (!more)
-                free(bytes);
-            bytes = more;
-        }
-    }
-    fclose(file);
-    if (!bytes)
-        return rv_fail_memory(err, path);
-    uint64_t sum;
-    if (n < sizeof sum || (memcpy(&sum, bytes + n - sizeof sum, sizeof sum), sum != rv_hash(bytes, n - sizeof sum))) {
-        free(bytes);
-        return rv_fail(err, RV_REASON_DAMAGED, "'%s' is damaged: its checksum does not hold", path);
-    }
-    *ret = bytes;
-    *ret_n = n - sizeof sum;
-    return RV_OK;
-}
 
 /* ---- opening ---- */
 
@@ -133,24 +58,11 @@ static rv_status_t take_lock(rvw_holdings_t *h, rv_error_t *err) {
                        h->dir, pid[0] ? pid : "(unknown)");
     }
     int n = snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
-    if (ftruncate(h->lock_fd, 0) != 0 || pwrite(h->lock_fd, pid, (size_t)n, 0) != n)
-        return rv_fail(err, RV_REASON_BUG, "cannot write '%s': %s", path, strerror(errno));
+    /* In this order: the room that the last pid had is kept, should the disk be full. */
+    if (pwrite(h->lock_fd, pid, (size_t)n, 0) != n || ftruncate(h->lock_fd, n) != 0)
+        return rv_fail(err, errno == ENOSPC ? RV_REASON_QUOTA : RV_REASON_BUG, "cannot write '%s': %s", path,
+                       strerror(errno));
     return RV_OK;
-}
-
-static rv_status_t read_card(rvw_holdings_t *h, rv_error_t *err) {
-    uint8_t *bytes = NULL;
-    size_t n;
-    rv_status_t status = read_file(h->dir, "worker", &bytes, &n, err);
-    if (status == RV_OK && n != sizeof h->card)
-        status = rv_fail(err, RV_REASON_DAMAGED, "'%s/worker' has %zu bytes instead of %zu", h->dir, n, sizeof h->card);
-    else if (status == RV_OK)
-        memcpy(&h->card, bytes, n);
-    free(bytes);
-    if (status != RV_OK && status != RV_NOT_FOUND)
-        return status;
-    h->card.incarnation++;
-    return write_file(h->dir, "worker", &h->card, sizeof h->card, err);
 }
 
 static rv_status_t catalog_from(const uint8_t *bytes, size_t n, rv_catalog_t **ret, rv_error_t *err) {
@@ -167,7 +79,7 @@ static rv_status_t catalog_from(const uint8_t *bytes, size_t n, rv_catalog_t **r
 static rv_status_t read_catalog(rvw_holdings_t *h, rv_error_t *err) {
     uint8_t *bytes = NULL;
     size_t n;
-    rv_status_t status = read_file(h->dir, "catalog", &bytes, &n, err);
+    rv_status_t status = rvw_file_read(h->dir, "catalog", &bytes, &n, err);
     if (status == RV_OK)
         status = catalog_from(bytes, n, &h->catalog, err);
     else if (status == RV_NOT_FOUND)
@@ -199,6 +111,10 @@ static rv_status_t replay_record(void *context, const rvw_record_t *record, rv_e
         status = rv_wire_unpack(&reveille__v1__partition_write__descriptor, record->bytes + sizeof content_hash,
                                 record->n - sizeof content_hash, &arena, &message, err);
     const Reveille__V1__PartitionWrite *write = (const Reveille__V1__PartitionWrite *)message;
+    if (status == RV_OK && rv_catalog_version(replay->holdings->catalog) == 0) /* it came before any write */
+        status = rv_fail(err, RV_REASON_DAMAGED,
+                         "'%s/catalog' is missing, without which the log cannot be read: put it back from a copy",
+                         replay->holdings->dir);
     if (status == RV_OK)
         status = rvw_write_check(write, replay->holdings->catalog, err);
     if (status == RV_OK)
@@ -226,6 +142,26 @@ static void add_partition(rvw_holdings_t *h, uint32_t number, rvw_partition_t *p
         atomic_store(&h->bound, number + 1);
 }
 
+/* A released partition, which a new one is too, joins the log. A kill between the steps of a release or of this leaves
+ * one that is released and known, which is as good. */
+static rv_status_t take_over(rvw_holdings_t *h, rvw_partition_t *partition, rv_error_t *err) {
+    uint32_t number = rvw_partition_get_identity(partition)->partition, known;
+    bool released = rvw_partition_released(partition);
+    rv_status_t status = rvw_wal_next(h->wal, number, &known, err);
+    if (status == RV_OK && known != number && !released)
+        return rv_fail(err, RV_REASON_DAMAGED,
+                       "'%s/p%04u' is not in this worker's log, and its last writes may be in another: put it back "
+                       "where it was; `reveille up` is what moves partitions",
+                       h->dir, number);
+    if (status == RV_OK && known != number)
+        status = rvw_wal_adopt(h->wal, number, rvw_partition_flushed_lsn(partition), err);
+    if (status != RV_OK || !released)
+        return status;
+    status = rvw_partition_release(partition, false, err);
+    /* Without room the note of the release stays for the next start. */
+    return status == RV_RESOURCE_EXHAUSTED ? RV_OK : status;
+}
+
 static rv_status_t open_one(rvw_holdings_t *h, uint32_t number, rv_error_t *err) {
     char path[4096];
     rvw_partition_t *partition = NULL;
@@ -239,6 +175,8 @@ static rv_status_t open_one(rvw_holdings_t *h, uint32_t number, rv_error_t *err)
     else if (h->card.has_cluster && memcmp(identity->cluster_id, h->card.cluster_id, 16) != 0)
         status = rv_fail(err, RV_REASON_FOREIGN, "'%s' belongs to another cluster", path);
     replay_t replay = {.holdings = h, .partition = partition};
+    if (status == RV_OK)
+        status = take_over(h, partition, err);
     if (status == RV_OK)
         status = rvw_wal_replay(h->wal, number, rvw_partition_flushed_lsn(partition), replay_record, &replay, err);
     if (status != RV_OK) {
@@ -269,8 +207,8 @@ static bool folder_number(const char *name, uint32_t *ret) {
     return number < RV_MAX_PARTITIONS;
 }
 
-/* Opens what is in the folders pNNNN. */
-static rv_status_t open_all(rvw_holdings_t *h, rv_error_t *err) {
+/* What lies in the folders pNNNN. */
+static rv_status_t open_folders(rvw_holdings_t *h, rv_error_t *err) {
     DIR *dir = opendir(h->dir);
     if (!dir)
         return rv_fail(err, RV_REASON_FOREIGN, "cannot read '%s': %s", h->dir, strerror(errno));
@@ -286,9 +224,109 @@ static rv_status_t open_all(rvw_holdings_t *h, rv_error_t *err) {
     return RV_OK;
 }
 
+/* What the log knows of must be there: an empty partition in its place would be a lower answer. */
+static rv_status_t name_missing(rvw_holdings_t *h, rv_error_t *err) {
+    uint32_t number = 0;
+    for (rv_status_t status;; number++) {
+        status = rvw_wal_next(h->wal, number, &number, err);
+        if (status != RV_OK || number >= RV_MAX_PARTITIONS)
+            return status;
+        if (h->problems[number] || rvw_holdings_partition(h, number))
+            continue;
+        rv_error_t why;
+        rv_fail(&why, RV_REASON_DAMAGED,
+                "'%s/p%04u' is missing, but the worker's log knows of it: put it back where it was", h->dir, number);
+        set_problem(h, number, &why);
+    }
+}
+
+static rv_status_t open_all(rvw_holdings_t *h, rv_error_t *err) {
+    rv_status_t status = open_folders(h, err);
+    return status == RV_OK ? name_missing(h, err) : status;
+}
+
+/* ---- card and log ---- */
+
+/* The first start: there is nothing yet but, after a kill, a log in which nothing is, and partitions that were let go
+ * elsewhere. */
+static rv_status_t first_log(rvw_holdings_t *h, const char *wal, rv_error_t *err) {
+    rvw_wal_mark_t mark = {.stamp = 1};
+    uint32_t known = UINT32_MAX;
+    rv_status_t status = RV_OK;
+    if (mkdir(wal, 0700) != 0 && errno != EEXIST)
+        status = rv_fail(err, errno == ENOSPC ? RV_REASON_QUOTA : RV_REASON_FOREIGN, "cannot make '%s': %s", wal,
+                         strerror(errno));
+    if (status == RV_OK)
+        status = rvw_wal_open(wal, true, &h->wal, err);
+    if (status == RV_OK)
+        status = rvw_wal_next(h->wal, 0, &known, err);
+    if (status == RV_OK && known != UINT32_MAX)
+        status =
+            rv_fail(err, RV_REASON_DAMAGED,
+                    "'%s/worker' is missing although there is a log: put it back from a copy of the same time", h->dir);
+    while (status == RV_OK && mark.id == 0)
+        if (getrandom(&mark.id, sizeof mark.id, 0) != (ssize_t)sizeof mark.id)
+            status = rv_fail(err, RV_REASON_BUG, "no random number: %s", strerror(errno));
+    if (status == RV_OK)
+        status = rvw_wal_set_mark(h->wal, &mark, err);
+    h->card.log = mark.id;
+    h->card.stamp = mark.stamp;
+    return status;
+}
+
+static rv_status_t known_log(rvw_holdings_t *h, const char *wal, rv_error_t *err) {
+    rvw_wal_mark_t mark;
+    rv_error_t why;
+    rv_status_t status = rvw_wal_open(wal, false, &h->wal, &why);
+    if (status == RV_NOT_FOUND)
+        return rv_fail(
+            err, RV_REASON_DAMAGED,
+            "the log '%s/data.mdb' is missing, and with it writes that were acknowledged: put it back from a "
+            "copy of the same time as the partitions",
+            wal);
+    if (status != RV_OK) {
+        *err = why;
+        return status;
+    }
+    status = rvw_wal_get_mark(h->wal, &mark, err);
+    if (status != RV_OK)
+        return status;
+    if (mark.id != h->card.log)
+        return rv_fail(err, RV_REASON_DAMAGED, "the log '%s' is not the one that '%s/worker' belongs to: put back both",
+                       wal, h->dir);
+    if (mark.stamp != h->card.stamp && mark.stamp != h->card.stamp + 1)
+        return rv_fail(err, RV_REASON_DAMAGED,
+                       "the log '%s' is of start %llu, '%s/worker' of start %llu: one of them is an older copy, and "
+                       "writes that were acknowledged may be missing; put back both from the same time",
+                       wal, (unsigned long long)mark.stamp, h->dir, (unsigned long long)h->card.stamp);
+    mark.stamp = h->card.stamp + 1;
+    status = rvw_wal_set_mark(h->wal, &mark, err);
+    if (status == RV_OK)
+        h->card.stamp = mark.stamp;
+    /* On a full disk the stamps stay where they are: reading is possible. */
+    return status == RV_RESOURCE_EXHAUSTED ? RV_OK : status;
+}
+
+/* Opens card and log and counts the start. */
+static rv_status_t open_log(rvw_holdings_t *h, rv_error_t *err) {
+    char wal[4096];
+    snprintf(wal, sizeof wal, "%s/wal", h->dir);
+    rv_error_t why;
+    rv_status_t status = rvw_card_read(h->dir, &h->card, &why);
+    if (status == RV_NOT_FOUND)
+        status = first_log(h, wal, err);
+    else if (status == RV_OK)
+        status = known_log(h, wal, err);
+    else
+        *err = why;
+    if (status != RV_OK)
+        return status;
+    h->card.incarnation++;
+    return rvw_card_write(h->dir, &h->card, err);
+}
+
 rv_status_t rvw_holdings_open(const char *dir, rvw_holdings_t **ret, rv_error_t *err) {
     rvw_holdings_t *h = calloc(1, sizeof *h);
-    char wal[4096];
     if (!h)
         return rv_fail_memory(err, "a worker's holdings");
     h->lock_fd = -1;
@@ -298,17 +336,12 @@ rv_status_t rvw_holdings_open(const char *dir, rvw_holdings_t **ret, rv_error_t 
         status = rv_fail(err, RV_REASON_FIELD, "the path of the data directory is too long");
     else if (mkdir(dir, 0700) != 0 && errno != EEXIST)
         status = rv_fail(err, RV_REASON_FOREIGN, "cannot make '%s': %s", dir, strerror(errno));
-    snprintf(wal, sizeof wal, "%s/wal", h->dir);
     if (status == RV_OK)
         status = take_lock(h, err);
     if (status == RV_OK)
-        status = read_card(h, err);
+        status = open_log(h, err);
     if (status == RV_OK)
         status = read_catalog(h, err);
-    if (status == RV_OK && mkdir(wal, 0700) != 0 && errno != EEXIST)
-        status = rv_fail(err, RV_REASON_FOREIGN, "cannot make '%s': %s", wal, strerror(errno));
-    if (status == RV_OK)
-        status = rvw_wal_open(wal, &h->wal, err);
     if (status == RV_OK)
         status = open_all(h, err);
     if (status != RV_OK) {
@@ -449,7 +482,7 @@ static rv_status_t take_catalog(rvw_holdings_t *h, const Reveille__V1__Catalog *
     if (status == RV_OK && rv_wire_pack(&message->base, &bytes, &n) != RV_OK)
         status = rv_fail_memory(err, "a catalog");
     if (status == RV_OK)
-        status = write_file(h->dir, "catalog", bytes, n, err);
+        status = rvw_file_write(h->dir, "catalog", bytes, n, err);
     free(bytes);
     if (status == RV_OK) {
         pthread_mutex_lock(&h->lock);
@@ -478,7 +511,7 @@ rv_status_t rvw_holdings_assign(rvw_holdings_t *h, const Reveille__V1__AssignReq
         h->card.has_cluster = 1;
         h->card.partition_count = request->partition_count;
         h->card.chunk_rows = rows;
-        status = write_file(h->dir, "worker", &h->card, sizeof h->card, err);
+        status = rvw_card_write(h->dir, &h->card, err);
     }
     atomic_store(&h->term, request->term);
     if (status == RV_OK)

@@ -2,8 +2,8 @@
  * of the catalog, the log and the partitions.
  *
  *   DIR/lock          flock of the running process, its pid inside
- *   DIR/worker        incarnation, cluster id and partition count, checksummed, replaced by rename
- *   DIR/catalog       last catalog from the coordinator, likewise
+ *   DIR/worker        the card: start, mark of the log, cluster (files.h)
+ *   DIR/catalog       last catalog from the coordinator, checksummed, replaced by rename
  *   DIR/wal/          the log (store/wal.h)
  *   DIR/pNNNN/        one folder a partition (store/partition.h)
  *
@@ -20,7 +20,8 @@
 typedef struct rvw_holdings rvw_holdings_t;
 
 /* Locks the directory (FAILED_PRECONDITION/FOREIGN when another process has it), opens what is there and replays the
- * log. A partition that cannot be opened is kept as a problem, the rest goes on. */
+ * log. A partition that cannot be opened, or does not go with the log, is kept as a problem, the rest goes on.
+ * DATA_LOSS when card and log do not go together. */
 rv_status_t rvw_holdings_open(const char *dir, rvw_holdings_t **ret, rv_error_t *err);
 /* Closes without flushing: the log has everything. */
 void rvw_holdings_close(rvw_holdings_t **holdings);

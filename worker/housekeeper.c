@@ -336,6 +336,10 @@ rv_status_t rvw_holdings_flush(rvw_holdings_t *holdings, rv_error_t *err) {
         status = rvw_partition_flush(partition, err);
         if (status == RV_OK)
             status = rvw_wal_trim(rvw_holdings_wal(holdings), i, rvw_partition_flushed_lsn(partition), err);
+        if (status == RV_OK)
+            status = rvw_partition_release(partition, true, err);
+        if (status == RV_OK)
+            status = rvw_wal_release(rvw_holdings_wal(holdings), i, err);
     }
     return status;
 }

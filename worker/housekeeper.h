@@ -17,7 +17,7 @@ void rvw_housekeeper_wrote(rvw_housekeeper_t *housekeeper, uint32_t partition);
 void rvw_housekeeper_wait_for_room(rvw_housekeeper_t *housekeeper);
 /* Takes over a reference of a Maintain call. */
 void rvw_housekeeper_maintain(rvw_housekeeper_t *housekeeper, rvw_call_t *call);
-/* Flushes everything, now, on the caller's thread (before a move). */
+/* Flushes everything, now, on the caller's thread, and lets every partition go: any worker may take it then. */
 rv_status_t rvw_holdings_flush(rvw_holdings_t *holdings, rv_error_t *err);
 
 #endif

@@ -95,7 +95,7 @@ static void open_all(world_t *world) {
     if (mkdir(path, 0700) != 0) {
         assert_int_equal(errno, EEXIST);
     }
-    must(rvw_wal_open(path, &world->wal, &err), &err);
+    must(rvw_wal_open(path, true, &world->wal, &err), &err);
     snprintf(path, sizeof path, "%s/p", world->dir);
     rvw_identity_t identity = {.partition = 1, .partition_count = 3, .chunk_rows = world->chunk_rows, .epoch = 1};
     if (access(path, F_OK) != 0) {

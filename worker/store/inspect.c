@@ -1,8 +1,9 @@
 /* inspect.c: walks the two trees of an LMDB 0.9 file (64 bits, little endian) by pread.
  *
- * Every page may be claimed once: by a tree, by a value on overflow pages, or by the free list. The newer of the two
- * meta pages counts, as LMDB does it; if only one of them is sound, that one. One thread, no map, memory of one bit a
- * page.
+ * Every page may be claimed once: by a tree, by a value on overflow pages, or by the free list. LMDB itself goes on
+ * with the older of the two meta pages when the newer one does not read like one, which is a lower answer that nobody
+ * marks. So both must be sound, their transactions neighbours as LMDB writes them (N on page N & 1), and what the newer
+ * one counts must be what the walk finds. One thread, no map, memory of one bit a page.
  */
 #include "inspect.h"
 
@@ -22,17 +23,24 @@
 
 enum { BRANCH = 0x01, LEAF = 0x02, OVERFLOW = 0x04, META = 0x08 };
 enum { BIG_DATA = 0x01 };
+enum { INTEGER_KEYS = 0x08 };
 
 typedef struct {
     uint64_t root;
-    uint16_t depth;
+    uint16_t depth, flags;
+    uint64_t branches, leaves, overflows, entries; /* pages and entries: as the meta page has it, less what was found */
 } tree_t;
+
+typedef struct {
+    uint32_t page; /* bytes; 0: not sound */
+    uint64_t txn, pages;
+    tree_t free, main;
+} meta_t;
 
 typedef struct {
     int fd;
     uint64_t size, pages; /* of the file; named by the meta page */
     uint32_t page;        /* bytes of a page */
-    uint64_t txn;
     tree_t free, main;
     uint8_t *claimed;
     const char *why;
@@ -73,24 +81,50 @@ static bool read_at(file_t *file, uint64_t offset, void *out, size_t n) {
     return true;
 }
 
-/* Takes over one meta page when it is sound and newer than what is known. */
-static void read_meta(file_t *file, uint64_t offset, uint32_t page) {
+static tree_t tree_of(const uint8_t *db) {
+    return (tree_t){u64(db + 40), u16(db + 6), u16(db + 4), u64(db + 8), u64(db + 16), u64(db + 24), u64(db + 32)};
+}
+
+/* Reads meta page 0 or 1; its size stays 0 when it is not sound. */
+static void read_meta(file_t *file, uint64_t number, uint64_t offset, meta_t *ret) {
     uint8_t meta[META_BYTES];
+    *ret = (meta_t){0};
     if (offset + META_BYTES > file->size || !read_at(file, offset, meta, sizeof meta)) {
         return;
     }
-    const uint8_t *body = meta + PAGE_HEADER, *free_db = body + 24, *main_db = free_db + 48;
-    uint32_t size = u32(free_db);
-    uint64_t txn = u64(body + 128);
-    if (!(u16(meta + 10) & META) || u32(body) != 0xBEEFC0DEu || u32(body + 4) != 1 || size < 512 || size > MAX_PAGE ||
-        (size & (size - 1)) || (page && size != page) || (file->page && txn <= file->txn)) {
-        return;
+    const uint8_t *body = meta + PAGE_HEADER;
+    uint32_t size = u32(body + 24);
+    meta_t found = {size, u64(body + 128), u64(body + 120) + 1, tree_of(body + 24), tree_of(body + 72)};
+    if (u64(meta) == number && u16(meta + 10) == META && u32(body) == 0xBEEFC0DEu && u32(body + 4) == 1 &&
+        size >= 512 && size <= MAX_PAGE && (size & (size - 1)) == 0 && found.free.flags == INTEGER_KEYS &&
+        found.main.flags == 0) {
+        *ret = found;
     }
-    file->page = size;
-    file->txn = txn;
-    file->pages = u64(body + 120) + 1;
-    file->free = (tree_t){u64(free_db + 40), u16(free_db + 6)};
-    file->main = (tree_t){u64(main_db + 40), u16(main_db + 6)};
+}
+
+/* Both meta pages, as LMDB leaves them after any number of transactions. */
+static bool read_metas(file_t *file, rv_reason_t *ret_reason) {
+    meta_t meta[2];
+    read_meta(file, 0, 0, &meta[0]);
+    read_meta(file, 1, meta[0].page ? meta[0].page : 4096, &meta[1]);
+    if (!meta[0].page && !meta[1].page) {
+        *ret_reason = RV_REASON_FOREIGN;
+        return broken(file, "it has no sound meta page of LMDB 0.9");
+    }
+    if (meta[0].page != meta[1].page) {
+        return broken(file, "one of its two meta pages is damaged, so the last transaction may be missing");
+    }
+    uint64_t even = meta[0].txn, odd = meta[1].txn;
+    bool fresh = even == 0 && odd == 0 && meta[0].main.root == NO_PAGE && meta[1].main.root == NO_PAGE;
+    if (!fresh && ((even & 1) != 0 || (odd & 1) != 1 || (even - odd != 1 && odd - even != 1))) {
+        return broken(file, "its two meta pages do not follow each other, so the last transaction may be missing");
+    }
+    const meta_t *newer = &meta[odd > even];
+    file->page = newer->page;
+    file->pages = newer->pages;
+    file->free = newer->free;
+    file->main = newer->main;
+    return true;
 }
 
 static bool claim(file_t *file, uint64_t first, uint64_t count) {
@@ -120,7 +154,7 @@ static bool claim_free(file_t *file, const uint8_t *list, size_t n) {
 }
 
 /* A value on overflow pages. */
-static bool check_big(file_t *file, uint64_t first, uint32_t n, bool is_free) {
+static bool check_big(file_t *file, tree_t *tree, uint64_t first, uint32_t n, bool is_free) {
     uint8_t header[PAGE_HEADER];
     uint64_t count = ((uint64_t)PAGE_HEADER - 1 + n) / file->page + 1;
     if (!claim(file, first, count) || !read_at(file, first * file->page, header, sizeof header)) {
@@ -132,6 +166,7 @@ static bool check_big(file_t *file, uint64_t first, uint32_t n, bool is_free) {
     if (u32(header + 12) > count && !claim(file, first + count, u32(header + 12) - count)) {
         return false;
     }
+    tree->overflows -= u32(header + 12);
     if (first * file->page + PAGE_HEADER + n > file->size) {
         return broken(file, "the file ends inside its pages");
     }
@@ -145,7 +180,7 @@ static bool check_big(file_t *file, uint64_t first, uint32_t n, bool is_free) {
     return ok;
 }
 
-static bool check_leaf_node(file_t *file, const uint8_t *page, uint16_t at, bool is_free) {
+static bool check_leaf_node(file_t *file, tree_t *tree, const uint8_t *page, uint16_t at, bool is_free) {
     const uint8_t *node = page + at;
     uint32_t n = (uint32_t)u16(node) | (uint32_t)u16(node + 2) << 16;
     uint32_t key = u16(node + 6), flags = u16(node + 4);
@@ -154,8 +189,9 @@ static bool check_leaf_node(file_t *file, const uint8_t *page, uint16_t at, bool
         return broken(file, "a node leaves its page");
     }
     const uint8_t *data = node + NODE_HEADER + key;
+    tree->entries--;
     if (flags & BIG_DATA) {
-        return check_big(file, u64(data), n, is_free);
+        return check_big(file, tree, u64(data), n, is_free);
     }
     return !is_free || claim_free(file, data, n);
 }
@@ -170,7 +206,8 @@ static uint16_t node_at(const uint8_t *page, uint32_t k) {
 }
 
 /* Reads a page of a tree; all its nodes start inside it. */
-static bool read_page(file_t *file, uint64_t number, bool leaf, uint8_t *page) {
+static bool read_page(file_t *file, tree_t *tree, uint64_t number, bool leaf, uint8_t *page) {
+    *(leaf ? &tree->leaves : &tree->branches) -= 1;
     if (!claim(file, number, 1) || !read_at(file, number * file->page, page, file->page)) {
         return false;
     }
@@ -188,7 +225,7 @@ static bool read_page(file_t *file, uint64_t number, bool leaf, uint8_t *page) {
 }
 
 /* Depth first, with one page a level. */
-static bool check_tree(file_t *file, const tree_t *tree, bool is_free, uint8_t *pages) {
+static bool check_tree(file_t *file, tree_t *tree, bool is_free, uint8_t *pages) {
     uint32_t next[MAX_DEPTH] = {0};
     if (tree->root == NO_PAGE) {
         return tree->depth == 0 || broken(file, "a tree has no root");
@@ -197,14 +234,14 @@ static bool check_tree(file_t *file, const tree_t *tree, bool is_free, uint8_t *
         return broken(file, "a tree is too deep");
     }
     uint32_t bottom = tree->depth - 1u, level = 0;
-    if (!read_page(file, tree->root, level == bottom, pages)) {
+    if (!read_page(file, tree, tree->root, level == bottom, pages)) {
         return false;
     }
     for (;;) {
         uint8_t *page = pages + (size_t)level * file->page;
         if (level == bottom) {
             for (uint32_t k = 0; k < node_count(page); k++) {
-                if (!check_leaf_node(file, page, node_at(page, k), is_free)) {
+                if (!check_leaf_node(file, tree, page, node_at(page, k), is_free)) {
                     return false;
                 }
             }
@@ -213,7 +250,7 @@ static bool check_tree(file_t *file, const tree_t *tree, bool is_free, uint8_t *
             uint64_t child = (uint64_t)u16(node) | (uint64_t)u16(node + 2) << 16 | (uint64_t)u16(node + 4) << 32;
             level++;
             next[level] = 0;
-            if (!read_page(file, child, level == bottom, pages + (size_t)level * file->page)) {
+            if (!read_page(file, tree, child, level == bottom, pages + (size_t)level * file->page)) {
                 return false;
             }
             continue;
@@ -225,24 +262,26 @@ static bool check_tree(file_t *file, const tree_t *tree, bool is_free, uint8_t *
     }
 }
 
-/* The walk itself; *ret_status is DATA_LOSS unless the file is no environment at all. */
+/* What the meta page counts is what was found. */
+static bool check_counts(file_t *file, const tree_t *tree) {
+    return (tree->branches | tree->leaves | tree->overflows | tree->entries) == 0 ||
+           broken(file, "it has not as many pages and entries as its meta page counts");
+}
+
+/* The walk itself; *ret_reason is FOREIGN when the file is no environment at all. */
 static bool inspect(file_t *file, rv_reason_t *ret_reason) {
-    uint8_t *pages = NULL;
-    *ret_reason = RV_REASON_FOREIGN;
-    read_meta(file, 0, 0);
-    uint32_t page = file->page ? file->page : 4096;
-    read_meta(file, page, file->page);
-    if (!file->page) {
-        return broken(file, "it has no sound meta page of LMDB 0.9");
-    }
     *ret_reason = RV_REASON_DAMAGED;
-    if (file->size < 2 * (uint64_t)page || file->pages > (uint64_t)1 << 40) {
+    if (!read_metas(file, ret_reason)) {
+        return false;
+    }
+    if (file->size < 2 * (uint64_t)file->page || file->pages > (uint64_t)1 << 40) {
         return broken(file, "the file ends inside its pages");
     }
     file->claimed = calloc(file->pages / 8 + 1, 1);
-    pages = calloc(MAX_DEPTH, file->page);
+    uint8_t *pages = calloc(MAX_DEPTH, file->page);
     bool ok = file->claimed && pages
-                  ? check_tree(file, &file->main, false, pages) && check_tree(file, &file->free, true, pages)
+                  ? check_tree(file, &file->main, false, pages) && check_tree(file, &file->free, true, pages) &&
+                        check_counts(file, &file->main) && check_counts(file, &file->free)
                   : broken(file, "there is no memory to check its pages");
     free(pages);
     free(file->claimed);

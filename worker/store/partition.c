@@ -23,7 +23,7 @@
 static rv_status_t make_env(const char *dir, const rvw_identity_t *identity, rv_error_t *err) {
     rvw_env_t *env;
     rvw_txn_t txn;
-    rvw_state_t state = {.identity = *identity};
+    rvw_state_t state = {.identity = *identity, .released = 1}; /* until a log takes it */
     rv_status_t status = rvw_env_open(dir, RVW_ENV_NEW, &env, err);
     if (status) {
         return status;
@@ -313,6 +313,19 @@ const rvw_identity_t *rvw_partition_get_identity(const rvw_partition_t *partitio
     return &partition->identity;
 }
 
+/* Writes the state anew with another epoch or mark of release; nothing else of it changes. */
+static rv_status_t write_state(rvw_partition_t *p, const rvw_state_t *state, rv_error_t *err) {
+    rvw_state_t next = *state;
+    rvw_change_t change;
+    rv_status_t status = rvw_change_begin(&change, rvw_base_env(p->base), next.gen + 1, err);
+    if (status == RV_OK) {
+        status = rvw_change_commit(&change, &next, NULL, 0, err);
+    }
+    status = status ? rvw_change_failed(p, &change, status, err) : rvw_publish(p, rvw_base_env(p->base), false, 0, err);
+    rvw_change_done(&change);
+    return status;
+}
+
 rv_status_t rvw_partition_set_epoch(rvw_partition_t *p, uint64_t epoch, rv_error_t *err) {
     rv_status_t status = rvw_in_service(p, err);
     if (status) {
@@ -320,19 +333,34 @@ rv_status_t rvw_partition_set_epoch(rvw_partition_t *p, uint64_t epoch, rv_error
     }
     pthread_mutex_lock(&p->maintenance);
     rvw_state_t state = *rvw_base_state(p->base);
-    rvw_change_t change;
     state.identity.epoch = epoch;
-    status = rvw_change_begin(&change, rvw_base_env(p->base), state.gen + 1, err);
-    if (status == RV_OK) {
-        status = rvw_change_commit(&change, &state, NULL, 0, err);
-    }
-    status = status ? rvw_change_failed(p, &change, status, err) : rvw_publish(p, rvw_base_env(p->base), false, 0, err);
-    rvw_change_done(&change);
+    status = write_state(p, &state, err);
     if (status == RV_OK) {
         p->identity.epoch = epoch;
     }
     pthread_mutex_unlock(&p->maintenance);
     return status;
+}
+
+rv_status_t rvw_partition_release(rvw_partition_t *p, bool released, rv_error_t *err) {
+    rv_status_t status = rvw_in_service(p, err);
+    if (status) {
+        return status;
+    }
+    pthread_mutex_lock(&p->maintenance);
+    rvw_state_t state = *rvw_base_state(p->base);
+    state.released = released;
+    status = write_state(p, &state, err);
+    pthread_mutex_unlock(&p->maintenance);
+    return status;
+}
+
+bool rvw_partition_released(const rvw_partition_t *partition) {
+    pthread_mutex_t *seam = (pthread_mutex_t *)(uintptr_t)&partition->seam;
+    pthread_mutex_lock(seam);
+    bool released = rvw_base_state(partition->base)->released != 0;
+    pthread_mutex_unlock(seam);
+    return released;
 }
 
 uint64_t rvw_partition_lsn(const rvw_partition_t *partition) {

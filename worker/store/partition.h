@@ -32,6 +32,9 @@ void rvw_partition_close(rvw_partition_t **partition);
 const rvw_identity_t *rvw_partition_get_identity(const rvw_partition_t *partition);
 /* Writes the epoch. */
 rv_status_t rvw_partition_set_epoch(rvw_partition_t *partition, uint64_t epoch, rv_error_t *err);
+/* Notes that all of it is flushed and its worker's log lets it go, or (false) that a log has taken it again. */
+rv_status_t rvw_partition_release(rvw_partition_t *partition, bool released, rv_error_t *err);
+bool rvw_partition_released(const rvw_partition_t *partition);
 uint64_t rvw_partition_lsn(const rvw_partition_t *partition);         /* last applied */
 uint64_t rvw_partition_flushed_lsn(const rvw_partition_t *partition); /* last one in runs and columns */
 size_t rvw_partition_tail_bytes(const rvw_partition_t *partition);

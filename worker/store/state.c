@@ -17,7 +17,7 @@ typedef struct {
     uint64_t epoch, flushed_lsn, gen, erased, events;
     uint32_t company_rows, zero;
     uint8_t evicted[16];
-    uint64_t spare[4];
+    uint64_t released, spare[3];
     uint64_t checksum;
 } record_t;
 _Static_assert(sizeof(record_t) == 144, "the record of a partition has 144 bytes");
@@ -48,6 +48,7 @@ rv_status_t rvw_state_read(MDB_txn *txn, MDB_dbi dbi, rvw_state_t *ret, rv_error
     ret->company_rows = record.company_rows;
     ret->erased = record.erased;
     ret->events = record.events;
+    ret->released = record.released;
     memcpy(ret->evicted, record.evicted, 16);
     if (record.checksum != rv_hash(&record, offsetof(record_t, checksum)) || !rvw_identity_valid(&ret->identity)) {
         return rv_fail(err, RV_REASON_DAMAGED, "the state of a partition is damaged: its checksum does not hold");
@@ -67,6 +68,7 @@ rv_status_t rvw_state_write(rvw_txn_t *txn, const rvw_state_t *state) {
     record.gen = state->gen;
     record.erased = state->erased;
     record.events = state->events;
+    record.released = state->released;
     memcpy(record.evicted, state->evicted, 16);
     record.checksum = rv_hash(&record, offsetof(record_t, checksum));
     return rvw_txn_put(txn, KEY, 1, &record, sizeof record);

@@ -15,6 +15,7 @@ typedef struct {
     uint32_t rows, company_rows;
     uint64_t erased;     /* contacts */
     uint64_t events;     /* in runs, those of erased contacts that are still there included */
+    uint64_t released;   /* 1: flushed whole and let go by its worker's log, so that another's may take it */
     uint8_t evicted[16]; /* greatest producer that was forgotten; zeros: none */
 } rvw_state_t;
 
