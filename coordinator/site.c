@@ -1,5 +1,5 @@
-/* site.c: lock, pid, cluster and endpoints files. The lock is a flock that dies with the process; the number in the file is only
- * for the message. No threads. */
+/* site.c: lock, pid, cluster and endpoints files. The lock is a flock that dies with the process; the number in the
+ * file is only for the message. No threads. */
 #include "site.h"
 #include <errno.h>
 #include <fcntl.h>

@@ -2,6 +2,7 @@
 import csv
 import io
 import json
+from decimal import Decimal
 
 import harness
 
@@ -164,6 +165,22 @@ class CommandLine(harness.TestCase):
         self.assertEqual(c.count("contact = 'bob' and country = '' and age = 44"), 1, "a quoted empty cell is the empty string")
         c.cli("import", "contacts", c.write("z2.csv", "contact,country\nann,\n"), "--empty-unsets")
         self.assertEqual(c.count("contact = 'ann' and country is unset"), 1)
+
+    def test_ndjson_is_exact_and_its_output_can_be_imported_again(self):
+        c = self.loaded()
+        c.import_csv("contacts", 'contact,country,age,weight,ltv,vip,joined,birthday,tags\n'
+                     'w1,DE,9223372036854775807,1e300,123456789012345678901234567890.12,1,1969-12-31T23:59:59.999Z,1900-01-01,"a;""b"""\n'
+                     'w2,"",-9223372036854775808,-0.1,-0.01,0,9999-12-31T23:59:59.999Z,0001-01-01,c\n')
+        fields = "contact,country,age,weight,ltv,vip,joined,birthday,tags,company"
+        lines = c.cli("select", "--fields", fields, "--format", "ndjson").out
+        c.cli("contact", "delete", *[json.loads(line)["contact"] for line in lines.splitlines()], "--wait")
+        self.assertEqual(c.count(), 0)
+        c.cli("import", "contacts", c.write("again.ndjson", lines))
+        self.assertEqual(c.cli("select", "--fields", fields, "--format", "ndjson").out, lines)
+        bad = c.run("import", "contacts", c.write("bad.ndjson", '{"contact":"b1","ltv":1.00000000000000000001}\n{"contact":"b2","age":0.99999999999999999999}\n'
+                                                  '{"contact":"b3","ltv":12345678901234.56,"weight":12345678901234567890}\n'))
+        self.assert_fails(bad, 1, "bad.ndjson:1: ltv: ", "bad.ndjson:2: age: ", "2 rejected")
+        self.assertEqual(c.json("select", "contact in ('b1', 'b2', 'b3')", "--fields", "contact,ltv")["rows"], [{"contact": "b3", "ltv": Decimal("12345678901234.56")}])
 
     def test_importing_twice_changes_nothing_and_undo_takes_it_back(self):
         c = self.loaded()
