@@ -208,6 +208,17 @@ class CommandLine(harness.TestCase):
         self.assertEqual(c.count("exists(purchase where source = 'till')"), 0)
         self.assertEqual(c.count("exists(purchase)"), 2)
 
+    def test_a_row_that_names_no_event_is_a_reject_of_events_delete(self):
+        c = self.loaded()
+        wrong = c.write("wrong.csv", "contact,type,at,event\nann,purchse,2024-02-01T00:00:00Z,e1\nann,purchase,2024-02-01T00:00:00Z,e1\nann,purchase,soon,e1\n"
+                        "ann,purchase,2024-02-01T00:00:00Z,other\nx,y\n")
+        result = c.run("events", "delete", "--file", wrong)
+        self.assert_fails(result, 1, "wrong.csv:2: type: 'purchse' is not declared, did you mean 'purchase'?", "wrong.csv:4: at: ", "wrong.csv:6: ",
+                          "3 rows", "1 events removed, 1 were not there")
+        self.assertEqual(c.count("contact = 'ann' and count(purchase) = 1", *AS_OF), 1)
+        right = c.write("right.csv", "contact,type,at,event\nann,purchase,2024-03-03T00:00:00Z,e4\n")
+        self.assertIn("1 events removed, 0 were not there", c.cli("events", "delete", "--file", right).err)
+
     def test_schema_show_and_infer(self):
         c = self.loaded()
         shown = c.cli("schema", "show").out
