@@ -307,12 +307,17 @@ static rv_status_t open_node(rvc_loop_t *loop, const rvc_options_t *options, rv_
 
 rv_status_t rvc_coordinator_run(const rvc_options_t *options, rv_error_t *err) {
     rvc_loop_t loop = {0};
+    char id[33];
     int lock = -1;
     rv_status_t status = rvc_site_lock(options->data_dir, &lock, err);
     if (status == RV_OK)
         status = bind_all(&loop, options, err);
     if (status == RV_OK)
         status = open_node(&loop, options, err);
+    if (status == RV_OK) {
+        rvc_node_cluster_id(loop.node, id);
+        status = rvc_site_identify(options->data_dir, id, err);
+    }
     if (status == RV_OK)
         status = rvc_site_publish(options->data_dir, loop.endpoints[CLIENTS], loop.endpoints[DATA],
                                   loop.endpoints[CONTROL], err);

@@ -101,6 +101,10 @@ rv_status_t rvc_node_new(const rvc_node_options_t *options, int64_t now, rvc_nod
     return RV_OK;
 }
 
+void rvc_node_cluster_id(const rvc_node_t *node, char out[33]) {
+    rv_uuid_hex(rvc_meta_identity(node->core.meta)->cluster_id, out);
+}
+
 void rvc_node_destroy(rvc_node_t **node) {
     if (!*node)
         return;

@@ -22,6 +22,8 @@ typedef struct {
 rv_status_t rvc_node_new(const rvc_node_options_t *options, int64_t now, rvc_node_t **ret, rv_error_t *err);
 /* Ends all calls without replies and stores what is not stored yet. */
 void rvc_node_destroy(rvc_node_t **node);
+/* The identity of the cluster, hexadecimal. */
+void rvc_node_cluster_id(const rvc_node_t *node, char out[33]);
 
 typedef enum { RVC_FROM_CLIENT, RVC_FROM_WORKER_DATA, RVC_FROM_WORKER_CONTROL } rvc_from_t;
 /* One message: all its frames, the routing id first. Call rvc_node_wake before, so that `now` is right. */

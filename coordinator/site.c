@@ -1,5 +1,5 @@
-/* site.c: lock, pid and endpoints files. The lock is a flock that dies with the process; the number in the file is only
- * for the message. No threads. */
+/* site.c: lock, pid, cluster and endpoints files. The lock is a flock that dies with the process; the number in the
+ * file is only for the message. No threads. */
 #include "site.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -85,17 +85,15 @@ void rvc_site_unlock(int *lock) {
     *lock = -1;
 }
 
-rv_status_t rvc_site_publish(const char *dir, const char *clients, const char *data, const char *control,
-                             rv_error_t *err) {
-    char path[PATH_MAX], beside[PATH_MAX], text[1024];
-    rv_status_t status = join(dir, "endpoints", path, err);
+/* A file of the directory, whole or not at all. */
+static rv_status_t write_file(const char *dir, const char *name, const char *text, rv_error_t *err) {
+    char path[PATH_MAX], beside_name[32], beside[PATH_MAX];
+    snprintf(beside_name, sizeof beside_name, "%s.new", name);
+    rv_status_t status = join(dir, name, path, err);
     if (status == RV_OK)
-        status = join(dir, "endpoints.new", beside, err);
+        status = join(dir, beside_name, beside, err);
     if (status != RV_OK)
         return status;
-    int n = snprintf(text, sizeof text, "%s\n%s\n%s\n", clients, data, control);
-    if (n < 0 || (size_t)n >= sizeof text)
-        return rv_fail(err, RV_REASON_FIELD, "the endpoints are too long");
     int fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
         return fail_errno(err, "write", beside);
@@ -104,4 +102,19 @@ rv_status_t rvc_site_publish(const char *dir, const char *clients, const char *d
     if (!ok || rename(beside, path) != 0)
         return fail_errno(err, "write", path);
     return RV_OK;
+}
+
+rv_status_t rvc_site_identify(const char *dir, const char *cluster_id, rv_error_t *err) {
+    char text[40];
+    snprintf(text, sizeof text, "%.32s\n", cluster_id);
+    return write_file(dir, "cluster", text, err);
+}
+
+rv_status_t rvc_site_publish(const char *dir, const char *clients, const char *data, const char *control,
+                             rv_error_t *err) {
+    char text[1024];
+    int n = snprintf(text, sizeof text, "%s\n%s\n%s\n", clients, data, control);
+    if (n < 0 || (size_t)n >= sizeof text)
+        return rv_fail(err, RV_REASON_FIELD, "the endpoints are too long");
+    return write_file(dir, "endpoints", text, err);
 }

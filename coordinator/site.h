@@ -9,6 +9,8 @@
 rv_status_t rvc_site_lock(const char *dir, int *ret_lock, rv_error_t *err);
 /* Gives the lock back (-1: none). */
 void rvc_site_unlock(int *lock);
+/* Writes DATA/cluster: one line, the identity of the cluster, by which `reveille up` knows who answers. */
+rv_status_t rvc_site_identify(const char *dir, const char *cluster_id, rv_error_t *err);
 /* Writes DATA/endpoints: three lines, clients, data, control; written beside, synced and renamed. */
 rv_status_t rvc_site_publish(const char *dir, const char *clients, const char *data, const char *control,
                              rv_error_t *err);

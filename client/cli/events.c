@@ -1,5 +1,5 @@
 /* events.c: events delete and import undo. A file of identities is read like an import of events: contact, type, at,
- * source, id. */
+ * source, id; a row that cannot be taken is a reject with its line, and does not stop the others. */
 #include "catalog_client.h"
 #include "commands.h"
 #include "outcome.h"
@@ -8,16 +8,45 @@
 #include "reveille/v1/event.pb-c.h"
 #include "row.h"
 #include "source.h"
+#include "trace.h"
 #include <stdlib.h>
 #include <string.h>
 
 #define DELETE_TIMEOUT_MS RV_MAX_TIMEOUT_MS
+#define TRACE_BYTES (8u << 20) /* rows of one batch, taken or not */
 
 typedef struct {
     rv_cli_t *cli;
     uint8_t producer[16];
-    uint64_t sequence, removed, unknown;
+    uint64_t sequence, removed, unknown, unnamed;
+    /* of a file */
+    const char *path;
+    rv_targets_t targets;
+    int *of; /* target of each column */
+    size_t n_columns;
+    rv_csv_t *csv;
+    rv_row_t *row;
+    rv_batch_t *batch;
+    rv_trace_t *trace;
+    rv_rejects_t *rejects;
 } delete_t;
+
+/* Rows that the cluster did not take are rejects of the file. */
+static rv_status_t take_result(delete_t *deletion, const Reveille__V1__WriteResult *result, rv_error_t *err) {
+    rv_status_t status = rv_write_result(result, err);
+    for (size_t i = 0; result && deletion->trace && i < result->n_errors; i++) {
+        const Reveille__V1__ItemError *error = result->errors[i];
+        const char *why = error->status && error->status->message[0] ? error->status->message : "refused";
+        if (!rv_trace_refuse(deletion->trace, error->index, why))
+            return rv_fail_memory(err, "rejects");
+    }
+    if (result) {
+        deletion->removed += result->applied;
+        deletion->unknown += result->duplicates;
+        deletion->unnamed += result->refused > result->n_errors ? result->refused - result->n_errors : 0;
+    }
+    return status;
+}
 
 /* Sends one request; everything but the identity is filled. */
 static rv_status_t send_delete(delete_t *deletion, Reveille__V1__EventServiceDeleteRequest *request, rv_error_t *err) {
@@ -31,83 +60,111 @@ static rv_status_t send_delete(delete_t *deletion, Reveille__V1__EventServiceDel
     rv_status_t status = rv_cli_call(deletion->cli, "reveille.v1.EventService/Delete", &request->base,
                                      &reveille__v1__event_service_delete_response__descriptor,
                                      rv_cli_timeout(deletion->cli, DELETE_TIMEOUT_MS), &arena, &message, err);
-    if (status == RV_OK) {
-        const Reveille__V1__WriteResult *result = ((Reveille__V1__EventServiceDeleteResponse *)message)->result;
-        status = rv_write_result(result, err);
-        deletion->removed += result ? result->applied : 0;
-        deletion->unknown += result ? result->duplicates : 0;
-    }
+    if (status == RV_OK)
+        status = take_result(deletion, ((Reveille__V1__EventServiceDeleteResponse *)message)->result, err);
     rv_arena_done(&arena);
     return status;
 }
 
-static rv_status_t send_batch(delete_t *deletion, rv_batch_t *batch, rv_error_t *err) {
+/* What is in the batch goes out; its rejects are told. */
+static rv_status_t send_batch(delete_t *deletion, rv_error_t *err) {
     Reveille__V1__EventServiceDeleteRequest request = REVEILLE__V1__EVENT_SERVICE_DELETE_REQUEST__INIT;
-    if (rv_batch_rows(batch) == 0)
-        return RV_OK;
-    request.selector_case = REVEILLE__V1__EVENT_SERVICE_DELETE_REQUEST__SELECTOR_BATCH;
-    request.batch = rv_batch_events(batch);
-    rv_status_t status = request.batch ? send_delete(deletion, &request, err) : rv_fail_memory(err, "a batch");
-    rv_batch_clear(batch);
+    rv_status_t status = RV_OK;
+    if (rv_batch_rows(deletion->batch) > 0) {
+        request.selector_case = REVEILLE__V1__EVENT_SERVICE_DELETE_REQUEST__SELECTOR_BATCH;
+        request.batch = rv_batch_events(deletion->batch);
+        status = request.batch ? send_delete(deletion, &request, err) : rv_fail_memory(err, "a batch");
+    }
+    if (status == RV_OK)
+        status = rv_rejects_take(deletion->rejects, deletion->path, deletion->trace, err);
+    rv_batch_clear(deletion->batch);
+    rv_trace_clear(deletion->trace);
     return status;
 }
 
-/* Reads the file to its end. A wrong row stops it: what is to be removed must be certain. */
-static rv_status_t delete_rows(delete_t *deletion, rv_csv_t *csv, const char *path, rv_row_t *row, rv_batch_t *batch,
-                               const int *of, size_t n_columns, rv_error_t *err) {
+/* One record: into the batch, or among the rejects. */
+static rv_status_t take_record(delete_t *deletion, const rv_csv_record_t *record, rv_error_t *err) {
+    const char *why = rv_row_csv(deletion->row, record, deletion->of, deletion->n_columns);
+    rv_status_t status = RV_OK;
+    rv_error_t large;
+    bool full = false;
+    if (!why && (status = rv_batch_add(deletion->batch, rv_row_cells(deletion->row), &full, &large)) == RV_OK && full) {
+        if ((status = send_batch(deletion, err)) != RV_OK)
+            return status;
+        status = rv_batch_add(deletion->batch, rv_row_cells(deletion->row), &full, &large);
+    }
+    if (status == RV_INVALID_ARGUMENT)
+        why = large.message;
+    else if (status != RV_OK) {
+        *err = large;
+        return status;
+    }
+    if (!rv_trace_add(deletion->trace, record, why))
+        return rv_fail_memory(err, "a batch");
+    return rv_trace_bytes(deletion->trace) > TRACE_BYTES ? send_batch(deletion, err) : RV_OK;
+}
+
+static rv_status_t delete_rows(delete_t *deletion, rv_error_t *err) {
     rv_csv_record_t record;
     rv_status_t status;
     for (bool more = true;;) {
-        status = rv_csv_next(csv, &record, &more, err);
+        status = rv_csv_next(deletion->csv, &record, &more, err);
+        if (status == RV_OK && more)
+            status = take_record(deletion, &record, err);
         if (status != RV_OK || !more)
             break;
-        const char *why = rv_row_csv(row, &record, of, n_columns);
-        if (why)
-            return rv_fail(err, RV_REASON_FIELD, "%s:%llu: %s; %llu events before it are removed", path,
-                           (unsigned long long)record.line, why, (unsigned long long)deletion->removed);
-        bool full;
-        status = rv_batch_add(batch, rv_row_cells(row), &full, err);
-        if (status == RV_OK && full) {
-            status = send_batch(deletion, batch, err);
-            if (status == RV_OK)
-                status = rv_batch_add(batch, rv_row_cells(row), &full, err);
-        }
-        if (status != RV_OK)
-            return status;
     }
-    return status == RV_OK ? send_batch(deletion, batch, err) : status;
+    return status == RV_OK ? send_batch(deletion, err) : status;
 }
 
-static rv_status_t delete_file(delete_t *deletion, const char *path, rv_arena_t *arena, rv_error_t *err) {
-    const Reveille__V1__Schema *schema;
-    const rv_columns_t columns = {0};
-    rv_targets_t targets = {0};
-    rv_source_t *source = NULL;
+static rv_status_t open_rows(delete_t *deletion, rv_source_t *source, const Reveille__V1__Schema *schema,
+                             rv_arena_t *arena, rv_error_t *err) {
+    static const rv_columns_t columns;
     rv_csv_record_t header;
-    rv_csv_t *csv = NULL;
     bool more = false;
-    int *of = NULL;
-    rv_status_t status = rv_fetch_schema(deletion->cli, arena, &schema, err);
+    deletion->csv = rv_csv_new(rv_source_read, source, 0, 1);
+    deletion->row = rv_row_new(&deletion->targets, &columns, false, false);
+    deletion->batch = rv_batch_new(&deletion->targets);
+    deletion->trace = rv_trace_new();
+    if (!deletion->csv || !deletion->row || !deletion->batch || !deletion->trace ||
+        !rv_row_types(deletion->row, schema->event_types, schema->n_event_types))
+        return rv_fail_memory(err, "a file");
+    rv_status_t status = rv_rejects_new(NULL, &deletion->rejects, err);
     if (status == RV_OK)
-        status = rv_targets_of(schema, RV_IMPORT_EVENTS, arena, &targets, err);
-    if (status == RV_OK)
-        status = rv_source_open(path, NULL, 0, &source, err);
+        status = rv_csv_next(deletion->csv, &header, &more, err);
+    if (status == RV_OK && (!more || header.problem))
+        status = rv_fail(err, RV_REASON_FIELD, "%s: %s", deletion->path, more ? header.problem : "it is empty");
     if (status != RV_OK)
         return status;
-    csv = rv_csv_new(rv_source_read, source, 0, 1);
-    rv_row_t *row = rv_row_new(&targets, &columns, false, false);
-    rv_batch_t *batch = rv_batch_new(&targets);
-    status = csv && row && batch ? rv_csv_next(csv, &header, &more, err) : rv_fail_memory(err, "a file");
-    if (status == RV_OK && (!more || header.problem))
-        status = rv_fail(err, RV_REASON_FIELD, "%s: %s", path, more ? header.problem : "it is empty");
-    size_t n_columns = status == RV_OK ? header.n_fields : 0;
+    deletion->n_columns = header.n_fields;
+    return rv_header_targets(&deletion->targets, &columns, &header, arena, &deletion->of, err);
+}
+
+static rv_status_t delete_file(delete_t *deletion, rv_arena_t *arena, rv_error_t *err) {
+    const Reveille__V1__Schema *schema;
+    rv_source_t *source = NULL;
+    rv_status_t status = rv_fetch_schema(deletion->cli, arena, &schema, err);
     if (status == RV_OK)
-        status = rv_header_targets(&targets, &columns, &header, arena, &of, err);
+        status = rv_targets_of(schema, RV_IMPORT_EVENTS, arena, &deletion->targets, err);
     if (status == RV_OK)
-        status = delete_rows(deletion, csv, path, row, batch, of, n_columns, err);
-    rv_batch_destroy(&batch);
-    rv_row_destroy(&row);
-    rv_csv_destroy(&csv);
+        status = rv_source_open(deletion->path, NULL, 0, &source, err);
+    if (status != RV_OK)
+        return status;
+    status = open_rows(deletion, source, schema, arena, err);
+    if (status == RV_OK)
+        status = delete_rows(deletion, err);
+    uint64_t rejected = (deletion->rejects ? rv_rejects_count(deletion->rejects) : 0) + deletion->unnamed;
+    if (rejected) {
+        rv_note(deletion->cli, "%llu rows of %s were not taken", (unsigned long long)rejected, deletion->path);
+        deletion->cli->exit = RV_EXIT_FAILED;
+    }
+    if (status != RV_OK && deletion->removed)
+        rv_note(deletion->cli, "%llu events were removed before that", (unsigned long long)deletion->removed);
+    rv_rejects_destroy(&deletion->rejects);
+    rv_trace_destroy(&deletion->trace);
+    rv_batch_destroy(&deletion->batch);
+    rv_row_destroy(&deletion->row);
+    rv_csv_destroy(&deletion->csv);
     rv_source_close(&source);
     return status;
 }
@@ -129,7 +186,8 @@ rv_status_t rv_run_events_delete(rv_cli_t *cli, rv_error_t *err) {
     rv_uuid7(deletion.producer);
     rv_arena_init(&arena, RV_MAX_UNPACK);
     if (path) {
-        status = delete_file(&deletion, path, &arena, err);
+        deletion.path = path;
+        status = delete_file(&deletion, &arena, err);
     } else {
         request.selector_case = source ? REVEILLE__V1__EVENT_SERVICE_DELETE_REQUEST__SELECTOR_SOURCE
                                        : REVEILLE__V1__EVENT_SERVICE_DELETE_REQUEST__SELECTOR_IMPORT_ID;

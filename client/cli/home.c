@@ -139,6 +139,16 @@ rv_status_t rv_home_write(const char *data, const rv_home_t *home, rv_error_t *e
     return RV_OK;
 }
 
+void rv_home_cluster_id(const char *data, char out[33]) {
+    char path[4096];
+    snprintf(path, sizeof path, "%s/coordinator/cluster", data);
+    FILE *file = fopen(path, "re");
+    if (!file || fscanf(file, "%32[0-9a-f]", out) != 1 || strlen(out) != 32)
+        out[0] = 0;
+    if (file)
+        fclose(file);
+}
+
 bool rv_endpoint_is_local(const char *endpoint) {
     if (strncmp(endpoint, "ipc://", 6) == 0)
         return true;

@@ -16,6 +16,8 @@ rv_status_t rv_home_read(const char *data, rv_home_t *ret, bool *ret_found, rv_e
 rv_status_t rv_home_write(const char *data, const rv_home_t *home, rv_error_t *err);
 /* Takes the lock that keeps two `up` or `down` from working on the directory at once; the descriptor holds it. */
 rv_status_t rv_home_lock(const char *data, int *ret_fd, rv_error_t *err);
+/* The identity of the cluster, hexadecimal, as its coordinator wrote it; "" before it has. */
+void rv_home_cluster_id(const char *data, char out[33]);
 /* The endpoint is of this machine alone (127.x, ::1, localhost, ipc). */
 bool rv_endpoint_is_local(const char *endpoint);
 

@@ -251,14 +251,16 @@ rv_status_t rv_members_down(const char *data, bool force, size_t *ret_stopped, r
     size_t running = still_running(data, names, n, SIGTERM, list, sizeof list);
     *ret_stopped = running;
     int64_t end = rv_mono_ms() + STOP_MS;
+    int signal_number = SIGTERM;
     for (unsigned wait = 1; running; wait = wait < 50 ? wait * 2 : 50) {
         rv_process_pause(wait);
-        running = still_running(data, names, n, 0, list, sizeof list);
+        /* asked again each time: one that has just started may not have had its number in the lock yet */
+        running = still_running(data, names, n, signal_number, list, sizeof list);
         if (running && rv_mono_ms() >= end) {
             if (!force)
                 return rv_fail_as(err, RV_DEADLINE_EXCEEDED, RV_REASON_NONE,
                                   "still running after 30 s: %s; --force kills what does not stop", list);
-            still_running(data, names, n, SIGKILL, list, sizeof list);
+            signal_number = SIGKILL;
             force = false;
             end = rv_mono_ms() + STOP_MS;
         }

@@ -1,10 +1,10 @@
 /* row.c: records to cells. A row is parsed whole before anything of it reaches a batch, so that a reject leaves no half
- * behind. Values of JSON: strings, numbers and booleans as the schema's type wants them, lists of strings for sets. One
- * thread. */
+ * behind. Values of JSON: strings and numbers are read as the cells of CSV that their text would be, whatever the type;
+ * booleans for bool, lists of strings for sets. One thread. */
 #include "row.h"
 #include "dictionary.h"
+#include "json_line.h"
 #include "reveille/limits.h"
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +17,7 @@ struct rv_row {
     rv_field_t field;       /* state of parsing, sets included: a field a target, because a set is borrowed from it */
     rv_field_t *sets;       /* of targets that are sets */
     rv_dictionary_t *types; /* names that are declared */
-    json_t *object;         /* of the last JSON line: its strings are borrowed */
+    rv_json_line_t json;    /* the last JSON line: its strings are borrowed */
     uint32_t last_type;     /* a cache: rows of one type come in series */
     char reason[512];
 };
@@ -45,7 +45,7 @@ void rv_row_destroy(rv_row_t **row) {
     for (size_t i = 0; r->sets && i < r->targets->n; i++)
         rv_field_done(&r->sets[i]);
     rv_field_done(&r->field);
-    json_decref(r->object);
+    rv_json_line_done(&r->json);
     rv_dictionary_destroy(&r->types);
     free(r->sets);
     free(r->cells);
@@ -173,10 +173,10 @@ const char *rv_row_csv(rv_row_t *row, const rv_csv_record_t *record, const int *
 }
 
 /* A list of strings as a set. */
-static const char *json_set(rv_row_t *row, size_t target, json_t *value) {
+static const char *json_set(rv_row_t *row, size_t target, const json_t *value) {
     rv_str_t elements[RV_MAX_SET];
     size_t n = json_array_size(value);
-    if (!json_is_array(value) || n > RV_MAX_SET)
+    if (n > RV_MAX_SET)
         return reason(row, target, "a set is a list of at most 1,024 strings");
     for (size_t i = 0; i < n; i++) {
         json_t *element = json_array_get(value, i);
@@ -191,23 +191,28 @@ static const char *json_set(rv_row_t *row, size_t target, json_t *value) {
     return NULL;
 }
 
-/* A number as text, so that it is parsed as a cell would be. More digits than a double keeps are refused rather than
- * rounded. */
-static const char *json_number_text(rv_row_t *row, size_t target, json_t *value) {
-    char text[64];
-    size_t n, digits = 0;
-    if (json_is_integer(value))
-        n = (size_t)snprintf(text, sizeof text, "%lld", (long long)json_integer_value(value));
-    else
-        n = rv_double_format(json_real_value(value), text);
-    for (size_t i = 0; i < n; i++)
-        digits += text[i] >= '0' && text[i] <= '9';
-    if (json_is_real(value) && row->targets->at[target].type == RV_DECIMAL && (digits > 15 || memchr(text, 'e', n)))
-        return reason(row, target, "a number of more than 15 digits is not exact in JSON; write it as a string");
-    return parse_text(row, target, text, n);
+/* What a type takes, and what came instead. */
+static const char *other_type(rv_row_t *row, size_t target, const json_t *value) {
+    static const char *const WANTED[] = {[RV_STRING] = "a string",
+                                         [RV_INT] = "a whole number",
+                                         [RV_DOUBLE] = "a number",
+                                         [RV_DECIMAL] = "a decimal number",
+                                         [RV_BOOL] = "true or false",
+                                         [RV_TIME] = "a time (a string like \"2026-01-02T03:04:05Z\" or a number)",
+                                         [RV_SET] = "a list of strings",
+                                         [RV_DATE] = "a date (a string like \"2026-01-02\")",
+                                         [RV_COMPANY] = "a company's key, a string"};
+    const char *got = json_is_number(value)    ? "a number"
+                      : json_is_string(value)  ? "a string"
+                      : json_is_boolean(value) ? "true or false"
+                      : json_is_array(value)   ? "a list"
+                                               : "an object";
+    char text[160];
+    snprintf(text, sizeof text, "%s is expected, not %s", WANTED[row->targets->at[target].type], got);
+    return reason(row, target, text);
 }
 
-static const char *json_cell(rv_row_t *row, size_t target, json_t *value) {
+static const char *json_cell(rv_row_t *row, size_t target, const json_t *value) {
     rv_type_t type = row->targets->at[target].type;
     bool text = type == RV_STRING || type == RV_COMPANY;
     if (json_is_null(value)) {
@@ -215,33 +220,27 @@ static const char *json_cell(rv_row_t *row, size_t target, json_t *value) {
         return NULL;
     }
     if (type == RV_SET)
-        return json_set(row, target, value);
-    if (json_is_string(value) && type != RV_BOOL && type != RV_INT && type != RV_DOUBLE)
+        return json_is_array(value) ? json_set(row, target, value) : other_type(row, target, value);
+    if (json_is_string(value))
         return parse_text(row, target, json_string_value(value), json_string_length(value));
     if (json_is_boolean(value) && type == RV_BOOL)
         return parse_text(row, target, json_is_true(value) ? "1" : "0", 1);
-    if (json_is_number(value) && !text && type != RV_BOOL && type != RV_DATE)
-        return json_number_text(row, target, value);
-    return reason(row, target,
-                  text              ? "a string is expected"
-                  : type == RV_BOOL ? "true or false is expected"
-                                    : "a value of another type is expected");
+    if (json_is_number(value) && !text && type != RV_DATE) {
+        rv_str_t number = rv_json_line_number(&row->json, value);
+        return parse_text(row, target, number.p, number.n);
+    }
+    return other_type(row, target, value);
 }
 
 const char *rv_row_json(rv_row_t *row, const char *text, size_t n) {
-    json_error_t problem;
-    json_decref(row->object);
-    row->object = json_loadb(text, n, JSON_REJECT_DUPLICATES, &problem);
-    if (!row->object || !json_is_object(row->object)) {
-        snprintf(row->reason, sizeof row->reason, "not one JSON object: %.200s",
-                 row->object ? "another value" : problem.text);
-        return row->reason;
-    }
+    json_t *object = rv_json_line_parse(&row->json, text, n);
+    if (!object)
+        return row->json.reason;
     for (size_t i = 0; i < row->targets->n; i++)
         row->cells[i] = (rv_cell_in_t){0};
     const char *name;
     json_t *value;
-    json_object_foreach(row->object, name, value) {
+    json_object_foreach(object, name, value) {
         int target = rv_target_of(row->targets, row->columns, name, strlen(name));
         if (target == -1)
             continue;

@@ -164,6 +164,18 @@ static uint64_t incarnation_of(const Reveille__V1__StatusResponse *status, uint3
     return 0;
 }
 
+/* Whoever listens at the endpoint answers: it must be the cluster of this directory. */
+static rv_status_t check_ours(const rv_cli_t *cli, const Reveille__V1__StatusResponse *reply, rv_error_t *err) {
+    char id[33];
+    rv_home_cluster_id(data_of(cli), id);
+    if (strcmp(id, reply->cluster_id) == 0)
+        return RV_OK;
+    return rv_fail(err, RV_REASON_FOREIGN,
+                   "%s is taken: another cluster answers there (%.32s, %zu workers, %zu partitions); give --endpoint "
+                   "another port",
+                   cli->endpoint, reply->cluster_id, reply->n_workers, reply->n_partitions);
+}
+
 static rv_status_t ask_status(rv_cli_t *cli, rv_arena_t *arena, Reveille__V1__StatusResponse **ret, rv_error_t *err) {
     Reveille__V1__StatusRequest request = REVEILLE__V1__STATUS_REQUEST__INIT;
     ProtobufCMessage *message = NULL;
@@ -215,6 +227,8 @@ static progress_t look(rv_cli_t *cli, const awaited_t *awaited, rv_error_t *err)
     rv_arena_t arena;
     rv_arena_init(&arena, RV_MAX_UNPACK);
     rv_status_t status = ask_status(cli, &arena, &reply, err);
+    if (status == RV_OK)
+        status = check_ours(cli, reply, err);
     for (uint32_t w = 1; status == RV_OK && w <= awaited->workers; w++) {
         uint64_t now = incarnation_of(reply, w, true);
         if (!rv_members_was_running(awaited->members, w) && (now == 0 || now == awaited->before[w]))
@@ -223,6 +237,20 @@ static progress_t look(rv_cli_t *cli, const awaited_t *awaited, rv_error_t *err)
     progress_t progress = status != RV_OK ? STARTING : reply->ready ? READY : describe_missing(reply, err);
     rv_arena_done(&arena);
     return progress;
+}
+
+/* A member has ended: mostly the coordinator, because another cluster has its port. Then that is the reason to give. */
+static rv_status_t blame_occupant(rv_cli_t *cli, rv_status_t status, rv_error_t *err) {
+    Reveille__V1__StatusResponse *reply;
+    rv_error_t taken;
+    rv_arena_t arena;
+    rv_arena_init(&arena, RV_MAX_UNPACK);
+    if (ask_status(cli, &arena, &reply, NULL) == RV_OK && check_ours(cli, reply, &taken) != RV_OK) {
+        *err = taken;
+        status = taken.status;
+    }
+    rv_arena_done(&arena);
+    return status;
 }
 
 /* A pause that a signal ends. True: it is one to stop for. */
@@ -247,7 +275,7 @@ static rv_status_t wait_ready(rv_cli_t *cli, rv_members_t *members, const awaite
         if (status == RV_OK)
             status = rv_members_start(members, err); /* what ran when we came may just have been on its way out */
         if (status != RV_OK)
-            return status;
+            return blame_occupant(cli, status, err);
         progress_t progress = look(cli, awaited, &why);
         now = rv_mono_ms();
         incomplete_since = progress != INCOMPLETE ? 0 : incomplete_since ? incomplete_since : now;

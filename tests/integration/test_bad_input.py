@@ -1,5 +1,6 @@
 """Bad input gets a clear error, loses nothing and leaves the cluster answering."""
 import shutil
+import socket
 import subprocess
 import threading
 
@@ -193,6 +194,23 @@ class BadInput(harness.TestCase):
         self.whole()
         other.up()
         self.whole(other)
+
+    def test_up_does_not_take_another_cluster_for_its_own(self):
+        other = self.cluster(workers=1, partitions=4)
+        other.endpoint = self.c.endpoint
+        for _ in range(4):  # the directory is new, then it is not
+            self.assert_fails(other.run(*other.up_args()), 1, self.c.endpoint, "another cluster", "2 workers, 8 partitions")
+            self.assertEqual(other.members(), {})
+            self.assertLess(other.down().seconds, 15 * harness.SLOW)
+        with socket.create_server(("127.0.0.1", harness.free_port())) as server:
+            other.endpoint = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+            self.assert_fails(other.run(*other.up_args()), 1, other.endpoint, "in use")
+            self.assertEqual(other.members(), {})
+        self.whole()
+        other.endpoint = f"tcp://127.0.0.1:{harness.free_port()}"
+        other.up()
+        other.apply(harness.SCHEMA)
+        self.assertEqual((other.count(), self.c.count()), (0, CONTACTS))
 
     def test_a_directory_that_up_left_half_written_is_finished_by_the_next_up(self):
         for _ in range(5):

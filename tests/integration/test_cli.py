@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import subprocess
+from decimal import Decimal
 
 import harness
 
@@ -201,6 +202,22 @@ class CommandLine(harness.TestCase):
         c.cli("import", "contacts", c.write("z2.csv", "contact,country\nann,\n"), "--empty-unsets")
         self.assertEqual(c.count("contact = 'ann' and country is unset"), 1)
 
+    def test_ndjson_is_exact_and_its_output_can_be_imported_again(self):
+        c = self.loaded()
+        c.import_csv("contacts", 'contact,country,age,weight,ltv,vip,joined,birthday,tags\n'
+                     'w1,DE,9223372036854775807,1e300,123456789012345678901234567890.12,1,1969-12-31T23:59:59.999Z,1900-01-01,"a;""b"""\n'
+                     'w2,"",-9223372036854775808,-0.1,-0.01,0,9999-12-31T23:59:59.999Z,0001-01-01,c\n')
+        fields = "contact,country,age,weight,ltv,vip,joined,birthday,tags,company"
+        lines = c.cli("select", "--fields", fields, "--format", "ndjson").out
+        c.cli("contact", "delete", *[json.loads(line)["contact"] for line in lines.splitlines()], "--wait")
+        self.assertEqual(c.count(), 0)
+        c.cli("import", "contacts", c.write("again.ndjson", lines))
+        self.assertEqual(c.cli("select", "--fields", fields, "--format", "ndjson").out, lines)
+        bad = c.run("import", "contacts", c.write("bad.ndjson", '{"contact":"b1","ltv":1.00000000000000000001}\n{"contact":"b2","age":0.99999999999999999999}\n'
+                                                  '{"contact":"b3","ltv":12345678901234.56,"weight":12345678901234567890}\n'))
+        self.assert_fails(bad, 1, "bad.ndjson:1: ltv: ", "bad.ndjson:2: age: ", "2 rejected")
+        self.assertEqual(c.json("select", "contact in ('b1', 'b2', 'b3')", "--fields", "contact,ltv")["rows"], [{"contact": "b3", "ltv": Decimal("12345678901234.56")}])
+
     def test_importing_twice_changes_nothing_and_undo_takes_it_back(self):
         c = self.loaded()
         before = c.json("aggregate", "--compute", "count, sum(count(any))")["rows"]
@@ -226,6 +243,17 @@ class CommandLine(harness.TestCase):
         c.cli("events", "delete", "--source", "till")
         self.assertEqual(c.count("exists(purchase where source = 'till')"), 0)
         self.assertEqual(c.count("exists(purchase)"), 2)
+
+    def test_a_row_that_names_no_event_is_a_reject_of_events_delete(self):
+        c = self.loaded()
+        wrong = c.write("wrong.csv", "contact,type,at,event\nann,purchse,2024-02-01T00:00:00Z,e1\nann,purchase,2024-02-01T00:00:00Z,e1\nann,purchase,soon,e1\n"
+                        "ann,purchase,2024-02-01T00:00:00Z,other\nx,y\n")
+        result = c.run("events", "delete", "--file", wrong)
+        self.assert_fails(result, 1, "wrong.csv:2: type: 'purchse' is not declared, did you mean 'purchase'?", "wrong.csv:4: at: ", "wrong.csv:6: ",
+                          "3 rows", "1 events removed, 1 were not there")
+        self.assertEqual(c.count("contact = 'ann' and count(purchase) = 1", *AS_OF), 1)
+        right = c.write("right.csv", "contact,type,at,event\nann,purchase,2024-03-03T00:00:00Z,e4\n")
+        self.assertIn("1 events removed, 0 were not there", c.cli("events", "delete", "--file", right).err)
 
     def test_schema_show_and_infer(self):
         c = self.loaded()

@@ -286,19 +286,26 @@ static void json_lines_follow_the_types(void **state) {
                  {"{\"contact\":\"a\",\"ltv\":\"99999999999999999999.99\"}", NULL},
                  {"{\"contact\":\"a\",\"age\":null}", NULL},
                  {"{\"age\":5}", "contact: it is missing"},
-                 {"{\"contact\":5}", "contact: a string is expected"},
-                 {"{\"contact\":\"a\",\"age\":\"5\"}", "another type"},
+                 {"{\"contact\":5}", "contact: a string is expected, not a number"},
+                 {"{\"contact\":\"a\",\"age\":\"5\"}", NULL},
+                 {"{\"contact\":\"a\",\"age\":\" 5\"}", "not a whole number"},
+                 {"{\"contact\":\"a\",\"age\":true}", "age: a whole number is expected, not true or false"},
                  {"{\"contact\":\"a\",\"age\":1.5}", "not a whole number"},
-                 {"{\"contact\":\"a\",\"ok\":1}", "true or false"},
-                 {"{\"contact\":\"a\",\"tags\":\"b\"}", "list"},
+                 {"{\"contact\":\"a\",\"ok\":1}", NULL},
+                 {"{\"contact\":\"a\",\"ok\":\"Yes\"}", NULL},
+                 {"{\"contact\":\"a\",\"ok\":2}", "not 1 or 0"},
+                 {"{\"contact\":\"a\",\"born\":5}", "born: a date"},
+                 {"{\"contact\":\"a\",\"tags\":\"b\"}", "tags: a list of strings is expected, not a string"},
                  {"{\"contact\":\"a\",\"tags\":[1]}", "strings"},
+                 {"{\"contact\":\"a\",\"ltv\":{\"n\":1}}", "ltv: a decimal number is expected, not an object"},
                  {"{\"contact\":\"a\",\"ltv\":1.234}", "more than 2 decimal places"},
-                 {"{\"contact\":\"a\",\"ltv\":12345678901234.567}", "write it as a string"},
+                 {"{\"contact\":\"a\",\"ltv\":12345678901234.567}", "more than 2 decimal places"},
                  {"{\"contact\":\"a\",\"agee\":1}", "'agee' is not declared"},
-                 {"{\"contact\":\"a\",\"contact\":\"b\"}", "not one JSON object"},
-                 {"{\"contact\":\"a\\u0000\"}", "not one JSON object"},
-                 {"[1]", "not one JSON object"},
-                 {"{\"contact\":\"a\"} x", "not one JSON object"}};
+                 {"{\"contact\":\"a\",\"contact\":\"b\"}", "not one JSON object: a member is given twice"},
+                 {"{\"contact\":\"a\\u0000\"}", "not one JSON object: a string holds U+0000"},
+                 {"{\"contact\":\"a\"", "not one JSON object: it ends too early"},
+                 {"[1]", "not one JSON object: another value"},
+                 {"{\"contact\":\"a\"} x", "not one JSON object: something follows the object"}};
     rv_row_t *row = rv_row_new(&contacts, &NO_COLUMNS, false, false);
     (void)state;
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
@@ -317,6 +324,55 @@ static void json_lines_follow_the_types(void **state) {
     assert_int_equal(cells[5].value.i, 1);
     assert_null(rv_row_json(row, CASES[2].text, strlen(CASES[2].text)));
     assert_true(rv_row_cells(row)[1].unset);
+    rv_row_destroy(&row);
+}
+
+/* Numbers are what is written, not what a double makes of it. */
+static void json_numbers_are_exact(void **state) {
+    static const struct {
+        const char *name, *number, *why;
+    } CASES[] = {{"ltv", "1.00000000000000000001", "more than 2 decimal places"},
+                 {"ltv", "1e-400", "not a decimal number"},
+                 {"ltv", "1e2", "not a decimal number"},
+                 {"ltv", "12345678901234.56", NULL},
+                 {"ltv", "-99999999999999999999999999.99", NULL},
+                 {"age", "0.99999999999999999999", "not a whole number"},
+                 {"age", "1.0", "not a whole number"},
+                 {"age", "1e2", "not a whole number"},
+                 {"age", "9223372036854775808", "not a whole number of 64 bits"},
+                 {"age", "-9223372036854775808", NULL},
+                 {"w", "123456789012345678901234567890", NULL},
+                 {"w", "1e400", "too large"},
+                 {"w", "-2.5E-3", NULL},
+                 {"w", "01", "'01' is not a number of JSON"},
+                 {"w", "--1", "'--1' is not a number of JSON"},
+                 {"w", "+1", "'+1' is not a number of JSON"},
+                 {"w", "1.", "'1.' is not a number of JSON"},
+                 {"w", ".5", "'.5' is not a number of JSON"},
+                 {"w", "1e", "'1e' is not a number of JSON"},
+                 {"w", "1-2", "'1-2' is not a number of JSON"},
+                 {"w", "-", "'-' is not a number of JSON"},
+                 {"w", "1 2", "not one JSON object: it is wrong at byte"},
+                 {"w", "1true", "not one JSON object: it is wrong at byte"},
+                 {"w", "NaN", "not one JSON object: it is wrong at byte"}};
+    rv_row_t *row = rv_row_new(&contacts, &NO_COLUMNS, false, false);
+    char text[200];
+    (void)state;
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        /* among numbers in strings, and in a name that is written with an escape */
+        bool age = strcmp(CASES[i].name, "age") == 0;
+        snprintf(text, sizeof text, "{\"contact\":\"7\\\"8\",\"%s\":3,\"%s\" : %s}", age ? "w" : "\\u0061ge",
+                 age ? "\\u0061ge" : CASES[i].name, CASES[i].number);
+        const char *why = rv_row_json(row, text, strlen(text));
+        if (!why != !CASES[i].why || (why && !strstr(why, CASES[i].why)))
+            fail_msg("%s: %s", text, why ? why : "taken");
+    }
+    static const char LINE[] = "{\"w\":2.50,\"age\":-7,\"ltv\":12345678901234.56,\"contact\":\"1\"}";
+    assert_null(rv_row_json(row, LINE, strlen(LINE)));
+    const rv_cell_in_t *cells = rv_row_cells(row);
+    assert_int_equal(cells[1].value.i, -7);
+    assert_true(cells[4].value.wide == 1234567890123456ll);
+    assert_true(cells[7].value.d == 2.5);
     rv_row_destroy(&row);
 }
 
@@ -359,6 +415,7 @@ int main(void) {
         cmocka_unit_test(wide_coefficients_widen_their_column),
         cmocka_unit_test(a_full_batch_says_so_and_stays_below_a_request),
         cmocka_unit_test(json_lines_follow_the_types),
+        cmocka_unit_test(json_numbers_are_exact),
         cmocka_unit_test(rejects_are_written_in_the_order_of_the_file),
     };
     return cmocka_run_group_tests(tests, start, done);

@@ -78,12 +78,18 @@ static void a_directory_is_used_by_one_process(void **state) {
     assert_string_equal(fgets(line, sizeof line, file), "tcp://b:2\n");
     assert_string_equal(fgets(line, sizeof line, file), "tcp://c:3\n");
     fclose(file);
+    assert_int_equal(rvc_site_identify(dir, "00112233445566778899aabbccddeeff", &err), RV_OK);
+    snprintf(path, sizeof path, "%s/cluster", dir);
+    file = fopen(path, "r");
+    assert_non_null(file);
+    assert_string_equal(fgets(line, sizeof line, file), "00112233445566778899aabbccddeeff\n");
+    fclose(file);
     rvc_site_unlock(&lock);
     assert_int_equal(lock, -1);
     assert_int_equal(rvc_site_lock(dir, &second, &err), RV_OK);
     rvc_site_unlock(&second);
-    const char *const names[] = {"lock", "pid", "endpoints"};
-    for (size_t i = 0; i < 3; i++) {
+    const char *const names[] = {"lock", "pid", "endpoints", "cluster"};
+    for (size_t i = 0; i < 4; i++) {
         snprintf(path, sizeof path, "%s/%s", dir, names[i]);
         unlink(path);
     }
