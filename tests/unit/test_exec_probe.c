@@ -37,7 +37,7 @@ static void tables_of_few_and_of_many_runs(void **state) {
     static const uint32_t entries[] = {1, 2, 7, 200, RVW_PROBE_ENTRIES, RVW_PROBE_ENTRIES + 50};
     for (unsigned k = 0; k < 240; k++) {
         uint32_t n = entries[k % 6], runs = k / 6 % 8;
-        uint8_t width = n <= 256 ? (uint8_t)(1u << k % 3) : n <= 65536 ? 2 : 4;
+        uint8_t width = (uint8_t)(n <= 256 ? 1u << k % 3 : n <= 65536 ? 2u : 4u);
         rvw_column_t column = coded(RVW_DICT, width, n, packed);
         column.dict_n = n;
         memset(table, 0, sizeof table);
