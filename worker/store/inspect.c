@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "reveille/limits.h"
+
 #define PAGE_HEADER 16u
 #define NODE_HEADER 8u
 #define MAX_DEPTH 32u
@@ -41,7 +43,9 @@ typedef struct {
     int fd;
     uint64_t size, pages; /* of the file; named by the meta page */
     uint32_t page;        /* bytes of a page */
-    tree_t free, main;
+    tree_t free, main;    /* of the newer transaction */
+    tree_t free_before;   /* of the older one */
+    uint64_t txn, txn_before;
     uint8_t *claimed;
     const char *why;
 } file_t;
@@ -119,11 +123,14 @@ static bool read_metas(file_t *file, rv_reason_t *ret_reason) {
     if (!fresh && ((even & 1) != 0 || (odd & 1) != 1 || (even - odd != 1 && odd - even != 1))) {
         return broken(file, "its two meta pages do not follow each other, so the last transaction may be missing");
     }
-    const meta_t *newer = &meta[odd > even];
+    const meta_t *newer = &meta[odd > even], *older = &meta[odd < even];
     file->page = newer->page;
     file->pages = newer->pages;
     file->free = newer->free;
     file->main = newer->main;
+    file->free_before = older->free;
+    file->txn = newer->txn;
+    file->txn_before = older->txn;
     return true;
 }
 
@@ -262,6 +269,43 @@ static bool check_tree(file_t *file, tree_t *tree, bool is_free, uint8_t *pages)
     }
 }
 
+/* The last key of a free list, which is the last transaction that freed pages; 0 when it is empty. */
+static bool last_freed(file_t *file, const tree_t *tree, uint8_t *page, uint64_t *ret) {
+    uint64_t number = tree->root;
+    *ret = 0;
+    if (number == NO_PAGE) {
+        return true;
+    }
+    for (uint32_t level = 1; level <= tree->depth && level <= MAX_DEPTH; level++) {
+        uint16_t kind = level == tree->depth ? LEAF : BRANCH;
+        if (number >= file->size / file->page || !read_at(file, number * file->page, page, file->page)) {
+            return broken(file, "the file ends inside its pages");
+        }
+        uint16_t lower = u16(page + 12), upper = u16(page + 14);
+        bool sound = u64(page) == number && u16(page + 10) == kind && lower >= PAGE_HEADER + 2 && lower <= upper &&
+                     upper <= file->page;
+        uint32_t at = sound ? node_at(page, node_count(page) - 1) : file->page;
+        if (at + NODE_HEADER + 8 > file->page) {
+            return broken(file, "a page of a tree is not one");
+        }
+        const uint8_t *node = page + at;
+        number = (uint64_t)u16(node) | (uint64_t)u16(node + 2) << 16 | (uint64_t)u16(node + 4) << 32;
+        *ret = u64(node + NODE_HEADER);
+    }
+    return true;
+}
+
+/* A meta page may carry another number than its transaction's and still be the neighbour of the other one. But no tree
+ * knows of pages that a later transaction freed, and the newer one knows at least what the older one did. */
+static bool check_numbers(file_t *file, uint8_t *page) {
+    uint64_t freed, before;
+    if (!last_freed(file, &file->free, page, &freed) || !last_freed(file, &file->free_before, page, &before)) {
+        return false;
+    }
+    return (freed <= file->txn && before <= file->txn_before && before <= freed) ||
+           broken(file, "a meta page has another number than its transaction's, so the last one may be missing");
+}
+
 /* What the meta page counts is what was found. */
 static bool check_counts(file_t *file, const tree_t *tree) {
     return (tree->branches | tree->leaves | tree->overflows | tree->entries) == 0 ||
@@ -274,14 +318,14 @@ static bool inspect(file_t *file, rv_reason_t *ret_reason) {
     if (!read_metas(file, ret_reason)) {
         return false;
     }
-    if (file->size < 2 * (uint64_t)file->page || file->pages > (uint64_t)1 << 40) {
+    if (file->size < 2 * (uint64_t)file->page || file->pages > RV_MAP_SIZE / file->page) {
         return broken(file, "the file ends inside its pages");
     }
     file->claimed = calloc(file->pages / 8 + 1, 1);
     uint8_t *pages = calloc(MAX_DEPTH, file->page);
     bool ok = file->claimed && pages
                   ? check_tree(file, &file->main, false, pages) && check_tree(file, &file->free, true, pages) &&
-                        check_counts(file, &file->main) && check_counts(file, &file->free)
+                        check_counts(file, &file->main) && check_counts(file, &file->free) && check_numbers(file, pages)
                   : broken(file, "there is no memory to check its pages");
     free(pages);
     free(file->claimed);
