@@ -13,7 +13,8 @@ static const rv_option_t UP[] = {
      RV_MAX_PARTITIONS},
     {"replicas", RV_OPT_NUMBER, false, "R", "copies of each partition; only 1 so far", 1, 64},
     {"chunk-rows", RV_OPT_NUMBER, false, "C", "rows of a chunk, a power of two, fixed at creation (65536)", 2, 65536},
-    {"threads", RV_OPT_NUMBER, false, "T", "query threads of each worker (as the worker chooses)", 1, 1024},
+    {"threads", RV_OPT_NUMBER, false, "T", "query threads of each worker (default: the processors divided among them)",
+     1, 256},
     {"detach", RV_OPT_FLAG, false, NULL, "return when the cluster is ready", 0, 0},
 };
 static const rv_option_t DOWN[] = {

@@ -21,6 +21,7 @@
 
 #define DEFAULT_DATA "reveille-data"
 #define READY_MS 60000
+#define MAX_THREADS 256                        /* that a worker takes */
 #define INCOMPLETE_MS (2 * RV_LEASE_MS + 1000) /* the coordinator waits for two leases */
 #define QUIET_MS 30000
 
@@ -324,6 +325,13 @@ static void announce(rv_cli_t *cli, const char *data, const rv_home_t *home, boo
             home->workers, home->partitions, data);
 }
 
+/* The workers share the machine's processors: more threads than these only get in each other's way. */
+static unsigned query_threads(const rv_cli_t *cli, const rv_home_t *home) {
+    long processors = sysconf(_SC_NPROCESSORS_ONLN), each = processors / (long)home->workers;
+    each = each < 1 ? 1 : each > MAX_THREADS ? MAX_THREADS : each;
+    return (unsigned)rv_args_number(cli->args, "threads", (uint64_t)each);
+}
+
 static rv_status_t run_members(rv_cli_t *cli, const char *data, const rv_home_t *home, int *lock, rv_error_t *err) {
     rv_members_t *members = NULL;
     rv_error_t why = {0}, stopping;
@@ -332,7 +340,7 @@ static rv_status_t run_members(rv_cli_t *cli, const char *data, const rv_home_t 
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGCHLD);
-    rv_status_t status = rv_members_new(data, home, (unsigned)rv_args_number(cli->args, "threads", 0), &members, err);
+    rv_status_t status = rv_members_new(data, home, query_threads(cli, home), &members, err);
     if (status != RV_OK)
         return status;
     bool detach = rv_args_flag(cli->args, "detach"), all = rv_members_running(members) == home->workers + 1;
