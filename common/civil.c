@@ -5,6 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
+#define LAST_DAY (INT64_MAX / RV_DAY_MS - 1) /* every instant of it and of its opposite fits, with an offset */
+
 int64_t rv_civil_days(int year, unsigned month, unsigned day) {
     int64_t y = month <= 2 ? (int64_t)year - 1 : year;
     int64_t era = (y >= 0 ? y : y - 399) / 400;
@@ -38,18 +40,42 @@ static bool digits(const char *text, size_t count, unsigned *ret) {
     return true;
 }
 
-bool rv_date_parse(const char *text, size_t n, int64_t *ret_days) {
+/* Length of a year: four digits, or a sign and up to nine digits for those that four do not reach (ISO 8601's expanded
+ * years: +10000, -0001). 0: there is none. */
+static size_t year_parse(const char *text, size_t n, int *ret) {
+    size_t sign = n > 0 && (text[0] == '+' || text[0] == '-'), count = 0;
+    unsigned year;
+    while (sign + count < n && text[sign + count] >= '0' && text[sign + count] <= '9')
+        count++;
+    if (count < 4 || count > (sign ? 9 : 4) || !digits(text + sign, count, &year))
+        return 0;
+    if (sign && (text[0] == '-' ? year == 0 : year < 10000))
+        return 0;
+    *ret = text[0] == '-' ? -(int)year : (int)year;
+    return sign + count;
+}
+
+/* Length of a date at the beginning of the text, or 0. */
+static size_t date_parse(const char *text, size_t n, int64_t *ret_days) {
     static const unsigned char LENGTHS[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    unsigned year, month, day;
-    if (n != 10 || text[4] != '-' || text[7] != '-' || !digits(text, 4, &year) || !digits(text + 5, 2, &month) ||
-        !digits(text + 8, 2, &day))
-        return false;
-    if (year < 1 || month < 1 || month > 12 || day < 1)
-        return false;
+    unsigned month, day;
+    int year;
+    size_t at = year_parse(text, n, &year);
+    if (at == 0 || n < at + 6 || text[at] != '-' || text[at + 3] != '-' || !digits(text + at + 1, 2, &month) ||
+        !digits(text + at + 4, 2, &day) || month < 1 || month > 12 || day < 1)
+        return 0;
     bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
     if (day > LENGTHS[month - 1] + (unsigned)(leap && month == 2))
+        return 0;
+    *ret_days = rv_civil_days(year, month, day);
+    return *ret_days >= -LAST_DAY && *ret_days <= LAST_DAY ? at + 6 : 0;
+}
+
+bool rv_date_parse(const char *text, size_t n, int64_t *ret_days) {
+    int64_t days;
+    if (n < 10 || date_parse(text, n, &days) != n)
         return false;
-    *ret_days = rv_civil_days((int)year, month, day);
+    *ret_days = days;
     return true;
 }
 
@@ -103,23 +129,23 @@ static bool offset_parse(const char *text, size_t n, int64_t *ret_ms) {
 
 bool rv_time_parse(const char *text, size_t n, bool naive_utc, int64_t *ret_ms) {
     int64_t days, clock = 0, offset = 0;
-    if (n < 10 || !rv_date_parse(text, 10, &days))
+    size_t date = date_parse(text, n, &days), pos = date + 1;
+    if (date == 0)
         return false;
-    if (n == 10) {
+    if (n == date) {
         if (!naive_utc)
             return false;
         *ret_ms = days * RV_DAY_MS;
         return true;
     }
-    size_t pos = 11;
-    if ((text[10] != 'T' && text[10] != 't' && text[10] != ' ') || !clock_parse(text, n, &pos, &clock))
+    if ((text[date] != 'T' && text[date] != 't' && text[date] != ' ') || !clock_parse(text, n, &pos, &clock))
         return false;
     if (pos == n) {
         if (!naive_utc)
             return false;
     } else if (!offset_parse(text + pos, n - pos, &offset))
         return false;
-    *ret_ms = days * RV_DAY_MS + clock - offset;
+    *ret_ms = days * RV_DAY_MS + clock - offset; /* LAST_DAY leaves room for these */
     return true;
 }
 
@@ -127,25 +153,23 @@ static int64_t floor_div(int64_t a, int64_t b) {
     return a / b - (a % b < 0);
 }
 
-size_t rv_time_format(int64_t ms, char out[32]) {
-    int64_t days = floor_div(ms, RV_DAY_MS), rest = ms - days * RV_DAY_MS;
-    int year;
-    unsigned month, day;
-    if (days < -719528 || days > 2932896) /* outside years 0 to 9999 */
-        return (size_t)snprintf(out, 32, "%lld", (long long)ms);
-    rv_civil_date(days, &year, &month, &day);
-    unsigned s = (unsigned)(rest / 1000);
-    return (size_t)snprintf(out, 32, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ", (unsigned)year % 10000u, month % 100,
-                            day % 100, s / 3600 % 100, s / 60 % 60, s % 60, (unsigned)(rest % 1000));
-}
-
 size_t rv_date_format(int64_t days, char out[32]) {
     int year;
     unsigned month, day;
-    if (days < -719528 || days > 2932896)
+    if (days < -LAST_DAY - 2 || days > LAST_DAY + 2) /* no instant lies there */
         return (size_t)snprintf(out, 32, "%lld", (long long)days);
     rv_civil_date(days, &year, &month, &day);
-    return (size_t)snprintf(out, 32, "%04u-%02u-%02u", (unsigned)year % 10000u, month % 100, day % 100);
+    const char *sign = year < 0 ? "-" : year > 9999 ? "+" : "";
+    return (size_t)snprintf(out, 32, "%s%04d-%02u-%02u", sign, year < 0 ? -year : year, month % 100, day % 100);
+}
+
+size_t rv_time_format(int64_t ms, char out[32]) {
+    int64_t days = floor_div(ms, RV_DAY_MS), rest = ms - days * RV_DAY_MS;
+    unsigned s = (unsigned)(rest / 1000);
+    char date[32];
+    rv_date_format(days, date);
+    return (size_t)snprintf(out, 32, "%.16sT%02u:%02u:%02u.%03uZ", date, s / 3600 % 100, s / 60 % 60, s % 60,
+                            (unsigned)(rest % 1000));
 }
 
 static const struct {

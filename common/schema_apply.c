@@ -160,10 +160,16 @@ static rv_status_t check_key_names(const schema_t *old, const schema_t *fresh, r
     const char *after[] = {fresh->contact_key, fresh->company_key, fresh->event_id};
     static const char *const FIELDS[] = {"contact.key", "company.key", "event.id"};
     for (size_t i = 0; i < 3; i++)
-        if (before[i][0] != '\0' && strcmp(before[i], after[i]) != 0)
-            return rv_schema_at(
-                rv_fail(err, RV_REASON_SCHEMA, "%s is %s and cannot become \"%s\"", FIELDS[i], before[i], after[i]),
-                err, FIELDS[i]);
+        if (before[i][0] != '\0' && after[i][0] == '\0')
+            return rv_schema_at(rv_fail(err, RV_REASON_SCHEMA,
+                                        "%s is missing from the new schema; it is %s and cannot be removed%s",
+                                        FIELDS[i], before[i], i == 1 ? ": the schema keeps its companies" : ""),
+                                err, FIELDS[i]);
+        else if (before[i][0] != '\0' && strcmp(before[i], after[i]) != 0)
+            return rv_schema_at(rv_fail(err, RV_REASON_SCHEMA,
+                                        "%s is %s and cannot become %s: the name of a key does not change", FIELDS[i],
+                                        before[i], after[i]),
+                                err, FIELDS[i]);
     return RV_OK;
 }
 

@@ -173,6 +173,9 @@ static size_t distance(const char *a, size_t an, const char *b, size_t bn, size_
 const char *rv_nearest(const char *name, size_t n, const char *const *candidates, size_t count) {
     size_t most = n / 3 > 1 ? n / 3 : 1;
     const char *best = NULL;
+    for (size_t i = 0; i < count; i++) /* case alone is the nearest there is, however long the name */
+        if (strlen(candidates[i]) == n && strncasecmp(candidates[i], name, n) == 0)
+            return candidates[i];
     for (size_t i = 0; i < count; i++) {
         size_t d = distance(name, n, candidates[i], strlen(candidates[i]), most);
         if (d <= most) {

@@ -2,6 +2,7 @@
  */
 #include "cell.h"
 #include "reveille/civil.h"
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,8 @@ bool rv_cell_is_number(rv_type_t type) {
 static size_t scalar_text(const rv_head_t *head, const rv_value_t *value, char out[64]) {
     switch (head->type) {
     case RV_DOUBLE:
+        if (isinf(value->d))
+            return (size_t)snprintf(out, 64, "%sInfinity", value->d < 0 ? "-" : "");
         return rv_double_format(value->d, out);
     case RV_DECIMAL:
         return rv_decimal_format(value->wide, head->scale, out);

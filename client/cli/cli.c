@@ -53,6 +53,7 @@ void rv_error_text(const rv_error_t *err, char out[768]) {
 rv_status_t rv_cli_client(rv_cli_t *cli, rv_client_t **ret, rv_error_t *err) {
     if (!cli->client) {
         rv_status_t status = rv_client_new(cli->endpoint, &cli->client, err);
+        cli->usage = cli->usage || status == RV_INVALID_ARGUMENT; /* no endpoint at all */
         if (status != RV_OK)
             return status;
     }
@@ -146,6 +147,8 @@ static rv_status_t run(rv_cli_t *cli, rv_error_t *err) {
     if (!command->run)
         return rv_fail(err, RV_REASON_FEATURE, "'%s' comes with a later version", command->name);
     rv_status_t status = take_globals(cli, err);
+    if (status == RV_OK)
+        status = rv_args_check_texts(cli->args, err);
     return status == RV_OK ? command->run(cli, err) : status;
 }
 

@@ -27,7 +27,8 @@ static const rv_option_t APPLY[] = {
 static const rv_option_t IMPORT[] = {
     {"map", RV_OPT_TEXT, true, "NAME=COLUMN", "take NAME of the schema from COLUMN of the file", 0, 0},
     {"ignore", RV_OPT_TEXT, true, "COLUMN", "leave a column of the file out", 0, 0},
-    {"rejects", RV_OPT_TEXT, false, "FILE", "write rows that were not taken here, with line and reason", 0, 0},
+    {"rejects", RV_OPT_TEXT, false, "FILE",
+     "write rows that were not taken here, with line and reason; without it they make the exit status 1", 0, 0},
     {"tz", RV_OPT_TEXT, false, "ZONE", "zone of times without an offset; only UTC so far", 0, 0},
     {"input", RV_OPT_TEXT, false, "KIND", "csv or ndjson (by the file's name, otherwise csv)", 0, 0},
     {"empty-unsets", RV_OPT_FLAG, false, NULL, "an empty cell takes the value away", 0, 0},
@@ -36,7 +37,8 @@ static const rv_option_t IMPORT[] = {
 static const rv_option_t IMPORT_EVENTS[] = {
     {"map", RV_OPT_TEXT, true, "NAME=COLUMN", "take NAME of the schema from COLUMN of the file", 0, 0},
     {"ignore", RV_OPT_TEXT, true, "COLUMN", "leave a column of the file out", 0, 0},
-    {"rejects", RV_OPT_TEXT, false, "FILE", "write rows that were not taken here, with line and reason", 0, 0},
+    {"rejects", RV_OPT_TEXT, false, "FILE",
+     "write rows that were not taken here, with line and reason; without it they make the exit status 1", 0, 0},
     {"tz", RV_OPT_TEXT, false, "ZONE", "zone of times without an offset; only UTC so far", 0, 0},
     {"input", RV_OPT_TEXT, false, "KIND", "csv or ndjson (by the file's name, otherwise csv)", 0, 0},
     {"require-id", RV_OPT_FLAG, false, NULL, "refuse events without an id", 0, 0},
@@ -50,7 +52,7 @@ static const rv_option_t EVENTS_DELETE[] = {
 static const rv_option_t SELECT[] = {
     {"fields", RV_OPT_TEXT, false, "A,EXPR,...", "what to show (the key)", 0, 0},
     {"order-by", RV_OPT_TEXT, false, "'EXPR [desc]'", "order; ties by key", 0, 0},
-    {"limit", RV_OPT_NUMBER, false, "N", "at most so many rows (all)", 0, UINT64_MAX},
+    {"limit", RV_OPT_NUMBER, false, "N", "at most so many rows, from 1 on (all)", 1, UINT64_MAX},
 };
 static const rv_option_t AGGREGATE[] = {
     {"by", RV_OPT_TEXT, false, "'EXPR,...'", "groups (one)", 0, 0},

@@ -1,4 +1,5 @@
 /* contact.c: contact get, timeline, delete. */
+#include "catalog_client.h"
 #include "commands.h"
 #include "outcome.h"
 #include "read.h"
@@ -32,15 +33,15 @@ static void get_json(rv_cli_t *cli, const Reveille__V1__ContactServiceGetRespons
     rv_out_char(cli->out, '\n');
 }
 
-/* As rows of name and value, whatever the types. */
-static rv_status_t get_rows(rv_cli_t *cli, const Reveille__V1__ContactServiceGetResponse *reply,
+/* As rows of name and value, whatever the types. The key has the name that the schema gives it. */
+static rv_status_t get_rows(rv_cli_t *cli, const Reveille__V1__ContactServiceGetResponse *reply, const char *key_name,
                             const rv_value_t *values, rv_error_t *err) {
     static const rv_head_t HEADS[] = {{"attribute", RV_STRING, 0}, {"value", RV_STRING, 0}};
     rv_rows_t *rows = rv_rows_new(cli->out, cli->format, "attributes");
     rv_out_t *text = rv_out_new(-1);
     rv_status_t status = rows && text ? rv_rows_heads(rows, HEADS, 2, err) : rv_fail_memory(err, "an answer");
     if (status == RV_OK)
-        rv_rows_add(rows, (rv_value_t[]){rv_value_text("contact"), rv_value_text(reply->key)});
+        rv_rows_add(rows, (rv_value_t[]){rv_value_text(key_name), rv_value_text(reply->key)});
     for (size_t i = 0; status == RV_OK && i < reply->n_attributes; i++) {
         const Reveille__V1__Column *column = reply->attributes[i];
         rv_value_t value = values[i];
@@ -60,7 +61,8 @@ static rv_status_t get_rows(rv_cli_t *cli, const Reveille__V1__ContactServiceGet
     return status;
 }
 
-static rv_status_t print_contact(rv_cli_t *cli, const Reveille__V1__ContactServiceGetResponse *reply, rv_error_t *err) {
+static rv_status_t print_contact(rv_cli_t *cli, const Reveille__V1__ContactServiceGetResponse *reply,
+                                 const char *key_name, rv_error_t *err) {
     size_t n = reply->n_attributes;
     rv_status_t status = RV_OK;
     rv_column_reader_t **readers = calloc(n + 1, sizeof(rv_column_reader_t *));
@@ -76,7 +78,7 @@ static rv_status_t print_contact(rv_cli_t *cli, const Reveille__V1__ContactServi
         rv_coverage_t coverage = {reply->coverage};
         get_json(cli, reply, values, &coverage);
     } else if (status == RV_OK)
-        status = get_rows(cli, reply, values, err);
+        status = get_rows(cli, reply, key_name, values, err);
     for (size_t i = 0; readers && i < n; i++)
         rv_column_reader_destroy(&readers[i]);
     free(readers);
@@ -86,15 +88,18 @@ static rv_status_t print_contact(rv_cli_t *cli, const Reveille__V1__ContactServi
 
 rv_status_t rv_run_contact_get(rv_cli_t *cli, rv_error_t *err) {
     Reveille__V1__ContactServiceGetRequest request = REVEILLE__V1__CONTACT_SERVICE_GET_REQUEST__INIT;
+    const Reveille__V1__Schema *schema;
     ProtobufCMessage *reply;
     rv_arena_t arena;
     request.key = (char *)(uintptr_t)rv_args_argument(cli->args, 0);
-    rv_arena_init(&arena, RV_MAX_UNPACK);
+    rv_arena_init(&arena, 2 * RV_MAX_UNPACK);
     rv_status_t status = rv_cli_call(cli, "reveille.v1.ContactService/Get", &request.base,
                                      &reveille__v1__contact_service_get_response__descriptor,
                                      rv_cli_timeout(cli, RV_DEFAULT_TIMEOUT_MS), &arena, &reply, err);
     if (status == RV_OK)
-        status = print_contact(cli, (const Reveille__V1__ContactServiceGetResponse *)reply, err);
+        status = rv_fetch_schema(cli, &arena, &schema, err);
+    if (status == RV_OK)
+        status = print_contact(cli, (const Reveille__V1__ContactServiceGetResponse *)reply, schema->contact_key, err);
     rv_arena_done(&arena);
     return status;
 }

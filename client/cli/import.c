@@ -116,6 +116,14 @@ static rv_status_t take_record(file_t *file, const rv_csv_record_t *record, rv_e
     return RV_OK;
 }
 
+/* Most probably a mistake, but with several files not each of them needs to have the column. */
+static void note_ignored(const file_t *file, const rv_csv_record_t *header) {
+    const rv_columns_t *columns = &file->import->columns;
+    for (size_t i = 0; i < columns->n_ignored; i++)
+        if (!rv_header_has(header, columns->ignored[i]))
+            rv_note(file->import->cli, "%s has no column '%s' to ignore", file->shown, columns->ignored[i]);
+}
+
 static rv_status_t read_header(file_t *file, rv_error_t *err) {
     rv_csv_record_t header;
     bool more;
@@ -126,8 +134,8 @@ static rv_status_t read_header(file_t *file, rv_error_t *err) {
         return rv_fail(err, RV_REASON_FIELD, "%s is empty: a CSV file begins with the names of its columns",
                        file->shown);
     if (header.problem)
-        return rv_fail(err, RV_REASON_FIELD, "%s:%llu: %s", file->shown, (unsigned long long)header.line,
-                       header.problem);
+        return rv_fail(err, RV_REASON_FIELD, "%s:%llu: %s%s", file->shown, (unsigned long long)header.line,
+                       header.problem, rv_separator_hint(header.raw, header.raw_n));
     file->n_columns = header.n_fields;
     status = rv_header_targets(&file->import->targets, &file->import->columns, &header, &file->arena, &file->of, err);
     if (status != RV_OK && err) {
@@ -135,6 +143,8 @@ static rv_status_t read_header(file_t *file, rv_error_t *err) {
         snprintf(text, sizeof text, "%s: %.400s", file->shown, err->message);
         memcpy(err->message, text, sizeof text);
     }
+    if (status == RV_OK)
+        note_ignored(file, &header);
     return status;
 }
 
@@ -279,6 +289,8 @@ static rv_status_t check_options(import_t *import, rv_arena_t *arena, rv_error_t
         return rv_fail(err, RV_REASON_FEATURE, "--tz %s: zones other than UTC come with a later version", zone);
     if (input && strcmp(input, "csv") != 0 && strcmp(input, "ndjson") != 0)
         return rv_usage(cli, err, "--input is csv or ndjson, not '%s'", input);
+    if (rv_args_text(cli->args, "rejects") && strcmp(rv_args_text(cli->args, "rejects"), "-") == 0)
+        return rv_usage(cli, err, "--rejects takes a file; for standard output write --rejects /dev/stdout");
     import->columns.maps = option_list(cli, "map", arena, &import->columns.n_maps);
     import->columns.ignored = option_list(cli, "ignore", arena, &import->columns.n_ignored);
     import->identity = rv_out_new(-1);

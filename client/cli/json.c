@@ -104,8 +104,8 @@ void rv_json_null(rv_json_t *json) {
 
 void rv_json_double(rv_json_t *json, double value) {
     char text[48];
-    if (!isfinite(value)) {
-        rv_json_null(json);
+    if (!isfinite(value)) { /* JSON has no such numbers, and null would say that there is none */
+        rv_json_text(json, isnan(value) ? "NaN" : value > 0 ? "Infinity" : "-Infinity");
         return;
     }
     size_t n = rv_double_format(value, text);

@@ -24,7 +24,8 @@ void rv_json_int(rv_json_t *json, int64_t value);
 void rv_json_uint(rv_json_t *json, uint64_t value);
 void rv_json_bool(rv_json_t *json, bool value);
 void rv_json_null(rv_json_t *json);
-/* Shortest text that reads back as the same double; null for what JSON cannot say. */
+/* Shortest text that reads back as the same double; "Infinity", "-Infinity" and "NaN" as strings, for JSON has no such
+ * numbers. */
 void rv_json_double(rv_json_t *json, double value);
 /* A number that is text already. */
 void rv_json_number(rv_json_t *json, const char *text, size_t n);

@@ -95,10 +95,10 @@ static rv_status_t one_value(const char *p, size_t n, rv_arena_t *arena, Reveill
     if (word_is(p, n, "true") || word_is(p, n, "false")) {
         value->kind_case = REVEILLE__V1__VALUE__KIND_BOOL_VALUE;
         value->bool_value = n == 4;
-    } else if (rv_date_parse(p, n, &i)) {
+    } else if (rv_date_parse(p, n, &i) && i >= INT32_MIN && i <= INT32_MAX) {
         value->kind_case = REVEILLE__V1__VALUE__KIND_DATE_DAYS;
         value->date_days = (int32_t)i;
-    } else if (n > 10 && p[10] == 'T' && rv_time_parse(p, n, false, &i)) {
+    } else if (n > 10 && (p[10] == 'T' || p[0] == '+' || p[0] == '-') && rv_time_parse(p, n, false, &i)) {
         value->kind_case = REVEILLE__V1__VALUE__KIND_TIME_MS;
         value->time_ms = i;
     } else if (rv_duration_parse(p, n, &i)) {

@@ -292,3 +292,36 @@ const char *rv_args_nth(const rv_args_t *args, const char *option, size_t i) {
             return args->given[k].value;
     return NULL;
 }
+
+/* Bytes of the longest beginning that is UTF-8; the whole length when all of it is. */
+static size_t valid_bytes(const char *text) {
+    size_t n = strlen(text), at = 0, length;
+    while (at < n) {
+        for (length = 1; length <= 4 && at + length <= n && !rv_utf8_valid(text + at, length);)
+            length++;
+        if (length > 4 || at + length > n)
+            break;
+        at += length;
+    }
+    return at;
+}
+
+rv_status_t rv_args_check_texts(const rv_args_t *args, rv_error_t *err) {
+    const char *name = args->command->name;
+    if (!args->command->reads && strncmp(name, "segment ", 8) != 0 && strncmp(name, "contact ", 8) != 0)
+        return RV_OK;
+    for (size_t i = 0; i < args->n_arguments; i++) {
+        const char *text = args->arguments[i];
+        bool filter = args->command->arguments[0] == '[' || (i == 1 && strcmp(name, "segment save") == 0);
+        if (text[valid_bytes(text)])
+            return rv_fail(err, RV_REASON_FIELD, "%s is not valid UTF-8 at byte %zu",
+                           filter ? "the filter" : "the argument", valid_bytes(text) + 1);
+    }
+    for (size_t i = 0; i < args->n_given; i++) {
+        const char *text = args->given[i].value;
+        if (text && text[valid_bytes(text)])
+            return rv_fail(err, RV_REASON_FIELD, "the value of --%s is not valid UTF-8 at byte %zu",
+                           args->given[i].name, valid_bytes(text) + 1);
+    }
+    return RV_OK;
+}

@@ -57,5 +57,7 @@ bool rv_args_flag(const rv_args_t *args, const char *option);
 uint64_t rv_args_number(const rv_args_t *args, const char *option, uint64_t otherwise);
 /* The i-th value of an option that may be given several times, or NULL after the last. */
 const char *rv_args_nth(const rv_args_t *args, const char *option, size_t i);
+/* What becomes text of a request must be UTF-8; INVALID_ARGUMENT says where it is not. Paths need not be. */
+rv_status_t rv_args_check_texts(const rv_args_t *args, rv_error_t *err);
 
 #endif

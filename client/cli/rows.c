@@ -16,6 +16,7 @@ struct rv_rows {
     rv_head_t *heads;
     rv_bucket_t **buckets; /* a column; NULL: no labels */
     size_t *widths;
+    bool *again; /* a column: one before it has its name, so that an object gives it once */
     size_t n, held_rows;
     uint64_t count;
     bool array_open, widths_known;
@@ -47,6 +48,7 @@ void rv_rows_destroy(rv_rows_t **rows) {
     free(r->heads);
     free(r->buckets);
     free(r->widths);
+    free(r->again);
     rv_out_destroy(&r->held);
     free(r);
     *rows = NULL;
@@ -73,7 +75,8 @@ rv_status_t rv_rows_heads(rv_rows_t *rows, const rv_head_t *heads, size_t n, rv_
     rows->heads = calloc(n + 1, sizeof *rows->heads);
     rows->buckets = calloc(n + 1, sizeof *rows->buckets);
     rows->widths = calloc(n + 1, sizeof *rows->widths);
-    if (!rows->heads || !rows->buckets || !rows->widths)
+    rows->again = calloc(n + 1, sizeof *rows->again);
+    if (!rows->heads || !rows->buckets || !rows->widths || !rows->again)
         return rv_fail_memory(err, "an answer");
     for (size_t i = 0; i < n; i++) {
         rv_bucket_t bucket;
@@ -82,6 +85,8 @@ rv_status_t rv_rows_heads(rv_rows_t *rows, const rv_head_t *heads, size_t n, rv_
         rows->n = i + 1;
         if (!rows->heads[i].name)
             return rv_fail_memory(err, "an answer");
+        for (size_t k = 0; k < i; k++)
+            rows->again[i] = rows->again[i] || strcmp(rows->heads[k].name, rows->heads[i].name) == 0;
         if (rows->format == RV_FORMAT_TABLE && heads[i].type == RV_INT &&
             rv_bucket_parse(rows->heads[i].name, &bucket) && (rows->buckets[i] = malloc(sizeof bucket)))
             *rows->buckets[i] = bucket;
@@ -173,6 +178,8 @@ static void add_object(rv_rows_t *rows, const rv_value_t *values) {
         open_array(rows);
     rv_json_open(json, '{');
     for (size_t c = 0; c < rows->n; c++) {
+        if (rows->again[c])
+            continue;
         rv_json_name(json, rows->heads[c].name);
         rv_cell_json(json, &rows->heads[c], &values[c]);
     }

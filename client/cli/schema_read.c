@@ -69,6 +69,9 @@ static rv_status_t attribute_type(const reader_t *r, const rv_node_t *node, Reve
 static rv_status_t attribute(const reader_t *r, rv_str_t name, const rv_node_t *key, const rv_node_t *node,
                              Reveille__V1__Attribute **ret) {
     static const char *const KEYS[] = {"type", "scale", "history", NULL};
+    if (rv_node_get(r->yaml, node, "alias"))
+        return rv_fail(r->err, RV_REASON_FEATURE, "'%.*s': renaming with an alias is not built yet", (int)name.n,
+                       name.p);
     Reveille__V1__Attribute *a = rv_arena_alloc(r->arena, sizeof *a);
     rv_status_t status =
         a ? rv_node_keys(r->yaml, node, "an attribute", KEYS, r->err) : rv_fail_memory(r->err, "a schema");

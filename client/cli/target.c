@@ -93,14 +93,23 @@ rv_status_t rv_columns_check(const rv_targets_t *targets, const rv_columns_t *co
     return RV_OK;
 }
 
+const char *rv_separator_hint(const char *header, size_t n) {
+    if (memchr(header, ',', n))
+        return "";
+    if (memchr(header, ';', n))
+        return " (the fields seem to be separated by semicolons: commas are expected)";
+    return memchr(header, '\t', n) ? " (the fields seem to be separated by tabs: commas are expected)" : "";
+}
+
 static rv_status_t undeclared(const rv_targets_t *targets, const rv_csv_field_t *field, rv_error_t *err) {
     char hint[320];
     if (field->n > 8 && memcmp(field->p, "consent.", 8) == 0)
         return rv_fail(err, RV_REASON_FEATURE, "column '%.*s': consent comes with a later version; --ignore it",
                        (int)field->n, field->p);
     return rv_fail(err, RV_REASON_SCHEMA,
-                   "column '%.*s' is not declared in the schema%s; declare it, --map it or --ignore it",
-                   (int)(field->n < 100 ? field->n : 100), field->p, advice(targets, field->p, field->n, hint));
+                   "column '%.*s' is not declared in the schema%s; declare it, --map it or --ignore it%s",
+                   (int)(field->n < 100 ? field->n : 100), field->p, advice(targets, field->p, field->n, hint),
+                   rv_separator_hint(field->p, field->n));
 }
 
 static rv_status_t check_required(const rv_targets_t *targets, const rv_csv_record_t *header, const int *found,
@@ -117,11 +126,23 @@ static rv_status_t check_required(const rv_targets_t *targets, const rv_csv_reco
     return RV_OK;
 }
 
+bool rv_header_has(const rv_csv_record_t *header, const char *column) {
+    for (size_t c = 0; c < header->n_fields; c++)
+        if (same(column, header->fields[c].p, header->fields[c].n))
+            return true;
+    return false;
+}
+
 rv_status_t rv_header_targets(const rv_targets_t *targets, const rv_columns_t *columns, const rv_csv_record_t *header,
                               rv_arena_t *arena, int **ret, rv_error_t *err) {
     int *found = rv_arena_alloc(arena, (header->n_fields + 1) * sizeof *found);
     if (!found)
         return rv_fail_memory(err, "columns");
+    for (size_t i = 0; i < columns->n_maps; i++) {
+        const char *column = strchr(columns->maps[i], '=') + 1;
+        if (!rv_header_has(header, column))
+            return rv_fail(err, RV_REASON_FIELD, "--map %s: the file has no column '%s'", columns->maps[i], column);
+    }
     for (size_t c = 0; c < header->n_fields; c++) {
         const rv_csv_field_t *field = &header->fields[c];
         found[c] = rv_target_of(targets, columns, field->p, field->n);
@@ -131,14 +152,6 @@ rv_status_t rv_header_targets(const rv_targets_t *targets, const rv_columns_t *c
             if (found[c] >= 0 && found[k] == found[c])
                 return rv_fail(err, RV_REASON_SCHEMA, "two columns give '%s': the %zu. and the %zu.",
                                targets->at[found[c]].name, k + 1, c + 1);
-    }
-    for (size_t i = 0; i < columns->n_maps; i++) {
-        const char *column = strchr(columns->maps[i], '=') + 1;
-        bool there = false;
-        for (size_t c = 0; c < header->n_fields; c++)
-            there = there || same(column, header->fields[c].p, header->fields[c].n);
-        if (!there)
-            return rv_fail(err, RV_REASON_FIELD, "--map %s: the file has no column '%s'", columns->maps[i], column);
     }
     rv_status_t status = check_required(targets, header, found, err);
     if (status == RV_OK)

@@ -48,6 +48,9 @@ typedef struct {
 int rv_target_of(const rv_targets_t *targets, const rv_columns_t *columns, const char *name, size_t n);
 /* Every --map names a target; INVALID_ARGUMENT otherwise. */
 rv_status_t rv_columns_check(const rv_targets_t *targets, const rv_columns_t *columns, rv_error_t *err);
+bool rv_header_has(const rv_csv_record_t *header, const char *column);
+/* What to say of a header that another separator than the comma seems to divide; "" otherwise. */
+const char *rv_separator_hint(const char *header, size_t n);
 /* The targets of a header's columns, in the arena. Undeclared columns, columns twice, and missing ones are errors that
  * name them. */
 rv_status_t rv_header_targets(const rv_targets_t *targets, const rv_columns_t *columns, const rv_csv_record_t *header,

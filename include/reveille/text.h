@@ -29,7 +29,8 @@ size_t rv_text_lower(const char *text, size_t n, char *out, size_t cap);
 size_t rv_text_upper(const char *text, size_t n, char *out, size_t cap);
 /* like: % any run, _ one code point, whole value; linear in time * pattern. */
 bool rv_text_like(rv_str_t value, rv_str_t pattern);
-/* The candidate nearest to `name` (edit distance at most a third of its length, at least 1 allowed), or NULL. */
+/* The candidate nearest to `name` (another case, or edit distance at most a third of its length, at least 1 allowed),
+ * or NULL. */
 const char *rv_nearest(const char *name, size_t n, const char *const *candidates, size_t count);
 
 #endif

@@ -160,6 +160,11 @@ class BadInput(harness.TestCase):
         for text, needle in (("contact: [", ""), ("contact:\n  kee: x\n", "kee"), ("contact:\n  key: contact\n  attributes: {a: {type: strin}}\n", "strin"),
                              ("contact:\n  key: contact\n  attributes: {not: {type: string}}\n", "not"), ("\x00", ""), ("[1, 2]", "")):
             self.assert_fails(self.c.run("schema", "apply", self.c.write("bad.yaml", text)), 1, needle)
+        for change, needle in ((("age: {type: int}", "age: {type: double}"), "UNIMPLEMENTED"), (("age: {type: int}", "age: {type: int, alias: years}"), "UNIMPLEMENTED"),
+                               (("company: {type: company}\ncompany:\n  key: company\n  attributes: {industry: {type: string}, employees: {type: int}}\n", "\n"),
+                                "company.key is missing from the new schema; it is company and cannot be removed")):
+            self.assertIn(change[0], harness.SCHEMA)
+            self.assert_fails(self.c.run("schema", "apply", self.c.write("bad.yaml", harness.SCHEMA.replace(*change))), 1, needle)
         self.whole()
 
     # directories

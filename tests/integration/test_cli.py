@@ -255,6 +255,40 @@ class CommandLine(harness.TestCase):
         right = c.write("right.csv", "contact,type,at,event\nann,purchase,2024-03-03T00:00:00Z,e4\n")
         self.assertIn("1 events removed, 0 were not there", c.cli("events", "delete", "--file", right).err)
 
+    def test_mistakes_are_told_where_they_are(self):
+        c = self.loaded()
+        people = c.write("people.csv", "contact,Land\nz1,DE\n")
+        self.assert_fails(c.run("import", "contacts", people, "--map", "country=nope"), 1, "--map country=nope: the file has no column 'nope'")
+        self.assert_fails(c.run("import", "contacts", people, "--rejects", "-", "--ignore", "Land"), 2, "/dev/stdout")
+        self.assertIn("no column 'nope' to ignore", c.cli("import", "contacts", people, "--ignore", "Land", "--ignore", "nope").err)
+        self.assert_fails(c.run("import", "contacts", c.write("s.csv", '"contact";"country"\nz2;DE\n')), 1, "separated by semicolons")
+        self.assert_fails(c.run("count", "COUNTRY = 'DE'"), 1, "did you mean 'country'?")
+        self.assert_fails(c.run("count", b"country = '\xff'".decode("utf-8", "surrogateescape")), 1, "the filter is not valid UTF-8 at byte 12")
+        self.assert_fails(c.run("select", "--limit", "0"), 2, "--limit takes a whole number from 1")
+        self.assertIn("without it they make the exit status 1", c.cli("import", "contacts", "--help").out)
+        self.assert_fails(c.run("events", "delete", "--file", c.write("e.csv", "contact;at\n")), 1, "semicolons")
+        c.endpoint = "nonsense"
+        self.assert_fails(c.run("count"), 2, "'nonsense' is not an endpoint")
+
+    def test_values_at_the_edges_are_printed_as_they_are_read(self):
+        c = self.cluster().start(harness.SCHEMA.replace("key: contact", "key: customer"))
+        c.import_csv("contacts", "customer,joined,birthday,weight\na,9999-12-31T23:59:59.999Z,9999-12-31,1e308\nb,0001-01-01T00:00:00.000Z,0001-01-01,\n")
+        fields = "joined + 1 second, joined - 1 second, joined - 367 days, birthday + 1 day, birthday - 367 days"
+        edges = {"a": ["+10000-01-01T00:00:00.999Z", "9999-12-31T23:59:58.999Z", "9998-12-29T23:59:59.999Z", "+10000-01-01", "9998-12-29"],
+                 "b": ["0001-01-01T00:00:01.000Z", "0000-12-31T23:59:59.000Z", "-0001-12-31T00:00:00.000Z", "0001-01-02", "-0001-12-31"]}
+        for key, wanted in edges.items():
+            one = ["select", f"customer = '{key}'", "--fields", fields]
+            self.assertEqual([str(v)[:len(w)] for v, w in zip(c.json(*one)["rows"][0].values(), wanted)], wanted)
+            for form in ("csv", "table"):
+                shown = c.cli(*one, "--format", form).out
+                for text in wanted:
+                    self.assertIn(text, shown)
+        self.assertEqual(c.count("joined + 1 second >= $t", "--param", "t=+10000-01-01T00:00:00Z"), 1)
+        self.assertEqual(c.count("joined - 367 days < 0000-01-01"), 1)
+        self.assertEqual(c.json("select", "weight > 1", "--fields", "weight * 10, -weight * 10, weight * 10")["rows"], [{"weight * 10": "Infinity", "-weight * 10": "-Infinity"}])
+        self.assertEqual(c.cli("select", "weight > 1", "--fields", "weight * 10, -weight * 10", "--format", "csv").out.splitlines()[1], "Infinity,-Infinity")
+        self.assertRegex(c.cli("contact", "get", "a").out, r"(?m)^customer +a$")
+
     def test_schema_show_and_infer(self):
         c = self.loaded()
         shown = c.cli("schema", "show").out

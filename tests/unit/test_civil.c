@@ -41,7 +41,18 @@ static void real_dates_only(void **state) {
     assert_false(rv_date_parse("2026-02-30", 10, &days));
     assert_false(rv_date_parse("2026-13-01", 10, &days));
     assert_false(rv_date_parse("2026-1-31", 9, &days));
-    assert_false(rv_date_parse("0000-01-01", 10, &days));
+    assert_true(rv_date_parse("0000-02-29", 10, &days));
+    assert_int_equal(days, -719469);
+    assert_true(rv_date_parse("+10000-01-01", 12, &days));
+    assert_int_equal(days, 2932897);
+    assert_true(rv_date_parse("-0001-12-31", 11, &days));
+    assert_int_equal(days, -719529);
+    static const char *const WRONG[] = {
+        "+2026-01-01",       "+09999-01-01", "-0000-01-01", "10000-01-01",  "-001-01-01", "+292278995-01-01",
+        "+1000000000-01-01", "+10000-1-01",  "+10000-01-0", "-10001-02-29", "+",          "-0001"};
+    for (size_t i = 0; i < sizeof WRONG / sizeof WRONG[0]; i++)
+        if (rv_date_parse(WRONG[i], strlen(WRONG[i]), &days))
+            fail_msg("takes %s", WRONG[i]);
 }
 
 static void times_are_rfc_3339(void **state) {
@@ -78,6 +89,22 @@ static void times_read_back(void **state) {
         assert_true(rv_time_parse(text, n, false, &again));
         assert_int_equal(again, ms);
     }
+    static const int64_t FAR[] = {-62167219200000ll, -62167219200001ll,         253402300799999ll,
+                                  253402300800000ll, INT64_MAX - 2 * RV_DAY_MS, INT64_MIN + 2 * RV_DAY_MS};
+    for (size_t i = 0; i < sizeof FAR / sizeof FAR[0]; i++) {
+        int64_t again;
+        size_t n = rv_time_format(FAR[i], text);
+        assert_true(rv_time_parse(text, n, false, &again));
+        assert_true(again == FAR[i]);
+    }
+    rv_time_format(253402300800000ll, text);
+    assert_string_equal(text, "+10000-01-01T00:00:00.000Z");
+    rv_time_format(-62167219200001ll, text);
+    assert_string_equal(text, "-0001-12-31T23:59:59.999Z");
+    rv_time_format(INT64_MAX, text);
+    assert_string_equal(text, "+292278994-08-17T07:12:55.807Z");
+    rv_time_format(INT64_MIN, text);
+    assert_string_equal(text, "-292275055-05-16T16:47:04.192Z");
     assert_int_equal(rv_date_format(-1, text), 10);
     assert_string_equal(text, "1969-12-31");
 }

@@ -96,6 +96,11 @@ static void columns_must_be_declared_mapped_or_ignored(void **state) {
     refuses(&contacts, &columns, "contact,age\n", "no column 'CustomerNo'");
     refuses(&events, &NO_COLUMNS, "contact,at\n", "no column 'type'");
     assert_int_equal(header(&events, &NO_COLUMNS, "event,contact,at,type,channel,source,topic,value\n", &of), RV_OK);
+    refuses(&contacts, &NO_COLUMNS, "contact,COUNTRY\n", "did you mean 'country'?");
+    refuses(&contacts, &NO_COLUMNS, "contact;age\n", "separated by semicolons");
+    refuses(&contacts, &NO_COLUMNS, "contact\tage\n", "separated by tabs");
+    static const char *const NOPE[] = {"age=nope"};
+    refuses(&contacts, &(rv_columns_t){NOPE, 1, NULL, 0}, "contact,Alter\n", "--map age=nope: the file has no column");
     static const char *const BAD[] = {"agee=X", "age", "=x", "age="};
     for (size_t i = 0; i < 4; i++)
         assert_int_equal(rv_columns_check(&contacts, &(rv_columns_t){&BAD[i], 1, NULL, 0}, &err), RV_INVALID_ARGUMENT);

@@ -36,6 +36,7 @@ static void literals_have_their_types(void **state) {
     assert_false(one("x=false")->bool_value);
     assert_int_equal(one("x=1970-01-02")->date_days, 1);
     assert_true(one("x=1970-01-01T00:00:01Z")->time_ms == 1000);
+    assert_true(one("x=+10000-01-01T00:00:00Z")->time_ms == 253402300800000ll);
     assert_true(one("x=30 days")->duration_ms == 30ll * 86400000);
     assert_string_equal(one("x=DE")->string_value, "DE");
     assert_string_equal(one("x=a=b")->string_value, "a=b");

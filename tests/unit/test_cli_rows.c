@@ -40,7 +40,8 @@ static void json_values_follow_the_types(void **state) {
     one_json(RV_DECIMAL, 2, rv_value_int(1250), "12.50");
     one_json(RV_DECIMAL, 2, rv_value_int(-5), "-0.05");
     one_json(RV_DOUBLE, 0, (rv_value_t){.present = true, .d = 0.1}, "0.1");
-    one_json(RV_DOUBLE, 0, (rv_value_t){.present = true, .d = INFINITY}, "null");
+    one_json(RV_DOUBLE, 0, (rv_value_t){.present = true, .d = INFINITY}, "\"Infinity\"");
+    one_json(RV_DOUBLE, 0, (rv_value_t){.present = true, .d = -INFINITY}, "\"-Infinity\"");
     one_json(RV_TIME, 0, rv_value_int(1793491200000), "\"2026-11-01T00:00:00.000Z\"");
     one_json(RV_DATE, 0, rv_value_int(1), "\"1970-01-02\"");
     one_json(RV_DURATION, 0, rv_value_int(86400000), "86400000");
@@ -76,6 +77,8 @@ static void csv_quotes_what_must_be_quoted(void **state) {
     }
     rv_cell_csv(out, &(rv_head_t){"x", RV_STRING, 0}, &(rv_value_t){0});
     assert_string_equal(written(), "");
+    rv_cell_csv(out, &(rv_head_t){"x", RV_DOUBLE, 0}, &(rv_value_t){.present = true, .d = -INFINITY});
+    assert_string_equal(written(), "-Infinity");
 }
 
 static const rv_head_t HEADS[] = {{"key", RV_STRING, 0}, {"bucket(x, 30 days, 90 days)", RV_INT, 0}, {"n", RV_INT, 0}};
@@ -90,6 +93,21 @@ static void print(rv_format_t format, bool any) {
     rv_rows_end(rows);
     rv_rows_close(rows);
     rv_rows_destroy(&rows);
+}
+
+static void an_object_has_each_name_once(void **state) {
+    static const rv_head_t TWICE[] = {{"n", RV_INT, 0}, {"m", RV_INT, 0}, {"n", RV_INT, 0}};
+    static const rv_format_t FORMATS[] = {RV_FORMAT_NDJSON, RV_FORMAT_CSV};
+    static const char *const WANTED[] = {"{\"n\":1,\"m\":2}\n", "n,m,n\n1,2,1\n"};
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        rv_rows_t *rows = rv_rows_new(out, FORMATS[i], "rows");
+        assert_int_equal(rv_rows_heads(rows, TWICE, 3, NULL), RV_OK);
+        rv_rows_add(rows, (rv_value_t[]){rv_value_int(1), rv_value_int(2), rv_value_int(1)});
+        rv_rows_end(rows);
+        rv_rows_destroy(&rows);
+        assert_string_equal(written(), WANTED[i]);
+    }
 }
 
 static void the_formats_print_the_same_rows(void **state) {
@@ -223,6 +241,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(json_values_follow_the_types),
         cmocka_unit_test(csv_quotes_what_must_be_quoted),
+        cmocka_unit_test(an_object_has_each_name_once),
         cmocka_unit_test(the_formats_print_the_same_rows),
         cmocka_unit_test(no_rows_are_still_an_answer),
         cmocka_unit_test(long_tables_pass_through),

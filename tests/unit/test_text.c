@@ -89,6 +89,7 @@ static void the_nearest_name_is_found(void **state) {
     assert_string_equal(rv_nearest("contry", 6, names, 4), "country");
     assert_string_equal(rv_nearest("conutry", 7, names, 4), "country");
     assert_string_equal(rv_nearest("lifecyle_stage", 14, names, 4), "lifecycle_stage");
+    assert_string_equal(rv_nearest("COUNTRY", 7, names, 4), "country");
     assert_null(rv_nearest("revenue", 7, names, 4));
     assert_null(rv_nearest("x", 1, names, 0));
 }
