@@ -10,6 +10,7 @@
  * anything is sent, so that what is refused as a whole has no effect. Writes to a worker go over one socket in order,
  * so later batches never overtake earlier ones. Thread: the actor's. */
 #include "write.h"
+#include "reveille/uuid.h"
 #include "reveille/wire.h"
 #include <stdlib.h>
 #include <string.h>
@@ -335,10 +336,7 @@ static void send_request(rvc_write_t *write, request_t *request, int64_t deadlin
  * time. */
 static rv_status_t check_producer(const rvc_core_t *core, const Reveille__V1__WriteIdentity *identity,
                                   rv_error_t *err) {
-    int64_t at = 0;
-    for (size_t i = 0; identity && i < 6; i++)
-        at = at << 8 | identity->producer.data[i];
-    int64_t ahead = identity ? at - core->wall_ms() : 0;
+    int64_t ahead = identity ? rv_uuid7_ms(identity->producer.data) - core->wall_ms() : 0;
     if (ahead <= RV_PRODUCER_AHEAD_MS)
         return RV_OK;
     return rv_fail(err, RV_REASON_FIELD,
