@@ -157,6 +157,34 @@ static bool name_valid(const char *name) {
     return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == n;
 }
 
+/* A name stands for one data directory and one process at a time. A process that was killed and started again waits
+ * for the end of the old lease: until then nobody knows that it is not the second one. */
+static rv_status_t check_identity(const rvc_cluster_t *cluster, const Reveille__V1__RegisterWorkerRequest *request,
+                                  uint32_t slot, rv_error_t *err) {
+    const rvc_worker_t *worker = &cluster->workers[slot];
+    if (alive(cluster, slot) && request->incarnation < worker->incarnation)
+        return rv_fail(err, RV_REASON_FOREIGN, "another process is %s already, with a later start", request->name);
+    uint32_t created = 0;
+    for (uint32_t p = 0; p < cluster->n_partitions; p++)
+        created += cluster->partitions[p].worker == slot && cluster->partitions[p].created;
+    bool holds = created == 0;
+    for (size_t i = 0; i < request->n_partitions && !holds; i++) {
+        const Reveille__V1__PartitionStatus *status = request->partitions[i]->status;
+        holds = status && status->partition < cluster->n_partitions &&
+                cluster->partitions[status->partition].worker == slot;
+    }
+    if (!holds)
+        return rv_fail(
+            err, RV_REASON_FOREIGN,
+            "%s holds %u partitions of this cluster, and there is none of them in the data directory that it "
+            "comes with: start it with its own directory, or under another name",
+            request->name, created);
+    if (alive(cluster, slot) && request->incarnation != worker->incarnation)
+        return rv_fail(err, RV_REASON_NOT_READY, "another process is %s already; its lease has not lapsed yet",
+                       request->name);
+    return RV_OK;
+}
+
 static rv_status_t check_registration(rvc_cluster_t *cluster, const Reveille__V1__RegisterWorkerRequest *request,
                                       uint32_t *ret_slot, rv_error_t *err) {
     if (!name_valid(request->name))
@@ -169,10 +197,8 @@ static rv_status_t check_registration(rvc_cluster_t *cluster, const Reveille__V1
     uint32_t slot = slot_of(cluster, request->name);
     if (slot == RVC_NOBODY)
         return rv_fail(err, RV_REASON_QUOTA, "a cluster has at most %u workers", RV_MAX_WORKERS);
-    if (alive(cluster, slot) && request->incarnation < cluster->workers[slot].incarnation)
-        return rv_fail(err, RV_REASON_FOREIGN, "another process is %s already, with a later start", request->name);
     *ret_slot = slot;
-    return RV_OK;
+    return check_identity(cluster, request, slot, err);
 }
 
 rv_status_t rvc_cluster_register(rvc_cluster_t *cluster, const Reveille__V1__RegisterWorkerRequest *request,

@@ -71,7 +71,8 @@ typedef struct {
     uint32_t first_conflict; /* one of them */
     uint32_t unknown;        /* reports of partitions that this cluster does not have */
 } rvc_registration_t;
-/* FAILED_PRECONDITION/FOREIGN: data of another cluster, or an older start of a worker that is alive.
+/* FAILED_PRECONDITION/FOREIGN: data of another cluster, an older start of a worker that is alive, or a directory
+ * without any of the partitions that the worker holds. UNAVAILABLE/NOT_READY: the lease of another start of it lives.
  * INVALID_ARGUMENT/FIELD: bad name. RESOURCE_EXHAUSTED/QUOTA: too many workers. Otherwise the worker is REGISTERED and
  * its partitions wait for rvc_cluster_assigned. */
 rv_status_t rvc_cluster_register(rvc_cluster_t *cluster, const Reveille__V1__RegisterWorkerRequest *request,

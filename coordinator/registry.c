@@ -10,6 +10,7 @@
  * or gets no answer is repeated. A new cluster assigns nothing before it has been placed. Thread: the actor's.
  * Failure: a map that cannot be stored holds all Assigns back and is tried again. */
 #include "registry.h"
+#include "reveille/hash.h"
 #include "reveille/log.h"
 #include "reveille/wire.h"
 #include <stdio.h>
@@ -36,6 +37,7 @@ struct rvc_registry {
     void *context;
     share_t *shares[RV_MAX_WORKERS];
     bool map_dirty, was_ready;
+    uint64_t refusal; /* hash of the last one in the log: workers try again and again */
     rvc_timer_t lease, store;
 };
 
@@ -283,6 +285,13 @@ static void log_registration(const rvc_core_t *core, const rvc_registration_t *r
     rv_log(RV_LOG_INFO, "worker-registered", "%s has registered", name);
 }
 
+static void log_refusal(rvc_registry_t *registry, const rv_error_t *err) {
+    uint64_t hash = rv_hash(err->message, strlen(err->message));
+    if (hash != registry->refusal)
+        rv_log(RV_LOG_ERROR, "worker-refused", "a worker was refused: %s", err->message);
+    registry->refusal = hash;
+}
+
 /* Takes a registration; the reply is in *ret. */
 static rv_status_t take_registration(rvc_registry_t *registry, const Reveille__V1__RegisterWorkerRequest *request,
                                      Reveille__V1__RegisterWorkerResponse *ret, rv_error_t *err) {
@@ -291,7 +300,7 @@ static rv_status_t take_registration(rvc_registry_t *registry, const Reveille__V
     int64_t now = rvc_timers_now(core->timers);
     rv_status_t status = rvc_cluster_register(core->cluster, request, now, &registration, err);
     if (status != RV_OK) {
-        rv_log(RV_LOG_ERROR, "worker-refused", "a worker was refused: %s", err->message);
+        log_refusal(registry, err);
         return status;
     }
     share_t *share = share_of(registry, registration.slot);
@@ -302,6 +311,7 @@ static rv_status_t take_registration(rvc_registry_t *registry, const Reveille__V
     if (status != RV_OK)
         return status;
     log_registration(core, &registration);
+    registry->refusal = 0;
     registry->map_dirty = registry->map_dirty || registration.map_changed;
     set_lease_timer(registry);
     const rvc_identity_t *identity = rvc_meta_identity(core->meta);

@@ -10,6 +10,7 @@
  * anything is sent, so that what is refused as a whole has no effect. Writes to a worker go over one socket in order,
  * so later batches never overtake earlier ones. Thread: the actor's. */
 #include "write.h"
+#include "reveille/uuid.h"
 #include "reveille/wire.h"
 #include <stdlib.h>
 #include <string.h>
@@ -332,9 +333,24 @@ static void send_request(rvc_write_t *write, request_t *request, int64_t deadlin
         write->parts[request->first + i].state = SENT;
 }
 
+/* A producer of the future would be the newest of all for as long: workers tell forgotten ones from new ones by their
+ * time. */
+static rv_status_t check_producer(const rvc_core_t *core, const Reveille__V1__WriteIdentity *identity,
+                                  rv_error_t *err) {
+    int64_t ahead = identity ? rv_uuid7_ms(identity->producer.data) - core->wall_ms() : 0;
+    if (ahead <= RV_PRODUCER_AHEAD_MS)
+        return RV_OK;
+    return rv_fail(err, RV_REASON_FIELD,
+                   "identity.producer is a UUIDv7 whose time is %lld s ahead of the coordinator's clock, at most %lld "
+                   "are allowed",
+                   (long long)(ahead / 1000), RV_PRODUCER_AHEAD_MS / 1000);
+}
+
 rv_status_t rvc_write_start(rvc_write_t *write, const rvc_write_spec_t *spec, int64_t deadline, rvc_write_done_t *done,
                             void *owner, rv_error_t *err) {
-    rv_status_t status = pack_all(write, spec, err);
+    rv_status_t status = check_producer(write->core, spec->identity, err);
+    if (status == RV_OK)
+        status = pack_all(write, spec, err);
     if (status != RV_OK)
         return status;
     size_t bytes = 0;

@@ -36,7 +36,8 @@ rv_arena_t *rvc_write_arena(rvc_write_t *write);
 rv_arena_t *rvc_write_scratch(rvc_write_t *write);
 rvc_refusals_t *rvc_write_refusals(rvc_write_t *write);
 
-/* Packs everything, then sends it. INVALID_ARGUMENT/LIMIT: a share with an identity takes more than one message;
+/* Packs everything, then sends it. INVALID_ARGUMENT/FIELD: the identity's producer is later than now and
+ * RV_PRODUCER_AHEAD_MS; INVALID_ARGUMENT/LIMIT: a share with an identity takes more than one message;
  * RESOURCE_EXHAUSTED/BUSY: too many writes are under way. Nothing has been sent when it fails. `done` is called once,
  * later, unless rvc_write_is_done says so already. */
 typedef void rvc_write_done_t(void *owner);

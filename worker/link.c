@@ -9,6 +9,7 @@
 #include "reveille/hash.h"
 #include "reveille/limits.h"
 #include "reveille/log.h"
+#include "reveille/uuid.h"
 #include "reveille/v1/worker.pb-c.h"
 #include "reveille/wire.h"
 #include <czmq.h>
@@ -41,6 +42,7 @@ struct rvw_link {
     bool registered, outbox_blocked;
     atomic_bool refused; /* for good */
     int64_t last_answer, next_send;
+    uint64_t refusal; /* hash of the last one in the log */
     uint64_t asked, refused_frames;
     uint64_t reported[RV_MAX_PARTITIONS]; /* hash of the last report sent; 0: none */
 };
@@ -228,7 +230,10 @@ static void take_answer(rvw_link_t *link, const rv_frames_t *frames, rv_arena_t 
     if (asked != link->asked) /* an answer to an older question */
         return;
     if (rv_wire_error(header->status, &err) != RV_OK) {
-        rv_log(RV_LOG_WARN, "refused", "the coordinator refuses this worker: %s", err.message);
+        uint64_t hash = rv_hash(err.message, strlen(err.message));
+        if (hash != link->refusal)
+            rv_log(RV_LOG_WARN, "refused", "the coordinator refuses this worker: %s", err.message);
+        link->refusal = hash;
         if (err.reason == RV_REASON_FOREIGN)
             atomic_store(&link->refused, true);
         link->registered = false;
@@ -237,6 +242,7 @@ static void take_answer(rvw_link_t *link, const rv_frames_t *frames, rv_arena_t 
     link->last_answer = rv_mono_ms();
     if (!link->registered) {
         link->registered = true;
+        link->refusal = 0;
         rv_log(RV_LOG_INFO, "registered", "as %s", link->routing_id);
         return;
     }
@@ -444,8 +450,10 @@ rv_status_t rvw_link_new(const rvw_link_config_t *config, rvw_link_t **ret, rv_e
     if (!link)
         return rv_fail_memory(err, "the link");
     link->config = *config;
-    snprintf(link->routing_id, sizeof link->routing_id, "%s/%llu", config->name,
-             (unsigned long long)rvw_holdings_incarnation(config->holdings));
+    uint8_t own[16];
+    rv_uuid7(own); /* another process under this name, which will be refused, must not get what is sent to this one */
+    snprintf(link->routing_id, sizeof link->routing_id, "%s/%llu/%02x%02x%02x%02x", config->name,
+             (unsigned long long)rvw_holdings_incarnation(config->holdings), own[12], own[13], own[14], own[15]);
     link->actor = zactor_new(run, link);
     if (!link->actor) {
         free(link);

@@ -99,7 +99,7 @@ static int wait_for_end(const rvw_writer_t *writer, const rvw_link_t *link, cons
             return 1;
         }
         if (rvw_link_refused(link)) {
-            rv_log(RV_LOG_ERROR, "stopping", "this directory belongs to another cluster");
+            rv_log(RV_LOG_ERROR, "stopping", "the coordinator has refused this worker for good");
             return 1;
         }
     }

@@ -15,9 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#define ATTEMPTS 5u            /* openings of one file without any progress */
 #define TRACE_BYTES (8u << 20) /* raw rows of one batch */
 #define TRACE_RECORDS 100000u
 
@@ -238,12 +236,7 @@ static rv_status_t import_once(file_t *file, rv_error_t *err) {
     return status;
 }
 
-static void pause_ms(uint32_t ms) {
-    struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
-    nanosleep(&time, NULL);
-}
-
-/* One file, opened again while that helps. */
+/* One file, opened again while that helps (companies have no stream to open: upload.c repeats their writes). */
 static rv_status_t import_file(import_t *import, const char *path, rv_error_t *err) {
     rv_status_t status = RV_OK;
     const char *kind = rv_args_text(import->cli->args, "input");
@@ -252,20 +245,18 @@ static rv_status_t import_file(import_t *import, const char *path, rv_error_t *e
     file.ndjson =
         kind ? strcmp(kind, "ndjson") == 0
              : (n > 7 && strcmp(path + n - 7, ".ndjson") == 0) || (n > 6 && strcmp(path + n - 6, ".jsonl") == 0);
-    for (unsigned attempt = 0; attempt < ATTEMPTS; attempt++) {
+    for (unsigned attempt = 0; attempt < RV_UPLOAD_ATTEMPTS; attempt++) {
         file.advanced = false;
         status = import_once(&file, err);
-        bool again = status != RV_OK && rv_status_retryable(status) && err->reason != RV_REASON_NONE && file.source &&
-                     rv_source_resumable(file.source) && import->kind != RV_IMPORT_COMPANIES;
+        bool again = rv_upload_may_help(status, err) && file.source && rv_source_resumable(file.source) &&
+                     import->kind != RV_IMPORT_COMPANIES;
         if (file.advanced)
             attempt = 0;
         close_file(&file);
         if (!again)
             break;
-        if (attempt + 1 < ATTEMPTS) {
-            rv_note(import->cli, "%s: %s: %s; trying again", file.shown, rv_status_name(status), err->message);
-            pause_ms(err->retry_after_ms ? err->retry_after_ms : 500u << attempt);
-        }
+        if (attempt + 1 < RV_UPLOAD_ATTEMPTS)
+            rv_upload_pause(import->cli, file.shown, attempt, err);
     }
     return status;
 }

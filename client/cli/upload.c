@@ -11,6 +11,7 @@
 #include "reveille/wire.h"
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define STALL_MS 300000u /* without any answer the import is given up */
 #define QUEUE (RV_MAX_IMPORT_WINDOW * 2u)
@@ -169,24 +170,49 @@ static rv_status_t progress(rv_upload_t *upload, bool wait, rv_error_t *err) {
     return status;
 }
 
-/* Companies: one write, one answer. */
+bool rv_upload_may_help(rv_status_t status, const rv_error_t *err) {
+    return status != RV_OK && rv_status_retryable(status) && err->reason != RV_REASON_NONE;
+}
+
+void rv_upload_pause(rv_cli_t *cli, const char *what, unsigned attempt, const rv_error_t *err) {
+    uint32_t ms = err->retry_after_ms ? err->retry_after_ms : 500u << attempt;
+    struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
+    rv_note(cli, "%s: %s: %s; trying again", what, rv_status_name(err->status), err->message);
+    nanosleep(&time, NULL);
+}
+
+/* One attempt at a write of companies. */
+static rv_status_t upsert_once(rv_upload_t *upload, const ProtobufCMessage *request,
+                               const Reveille__V1__WriteResult **ret, rv_error_t *err) {
+    ProtobufCMessage *message;
+    rv_arena_reset(&upload->arena);
+    rv_status_t status = rv_cli_call(upload->cli, "reveille.v1.CompanyService/Upsert", request,
+                                     &reveille__v1__company_service_upsert_response__descriptor,
+                                     rv_cli_timeout(upload->cli, RV_DEFAULT_TIMEOUT_MS), &upload->arena, &message, err);
+    if (status != RV_OK)
+        return status;
+    *ret = ((Reveille__V1__CompanyServiceUpsertResponse *)message)->result;
+    return rv_write_result(*ret, err);
+}
+
+/* Companies: one write, one answer; what was done of it already is not done twice by a repetition, which has its
+ * identity. */
 static rv_status_t upsert_companies(rv_upload_t *upload, rv_batch_t *batch, rv_error_t *err) {
     Reveille__V1__CompanyServiceUpsertRequest request = REVEILLE__V1__COMPANY_SERVICE_UPSERT_REQUEST__INIT;
     Reveille__V1__WriteIdentity identity = REVEILLE__V1__WRITE_IDENTITY__INIT;
-    ProtobufCMessage *message;
     identity.producer = (ProtobufCBinaryData){sizeof upload->producer, upload->producer};
     identity.sequence = ++upload->sequence;
     request.identity = &identity;
     request.batch = rv_batch_entities(batch);
     if (!request.batch)
         return rv_fail_memory(err, "a batch");
-    rv_arena_reset(&upload->arena);
-    rv_status_t status = rv_cli_call(upload->cli, "reveille.v1.CompanyService/Upsert", &request.base,
-                                     &reveille__v1__company_service_upsert_response__descriptor,
-                                     rv_cli_timeout(upload->cli, RV_DEFAULT_TIMEOUT_MS), &upload->arena, &message, err);
-    if (status != RV_OK)
-        return status;
-    return settle(upload, ((Reveille__V1__CompanyServiceUpsertResponse *)message)->result, err);
+    const Reveille__V1__WriteResult *result;
+    rv_status_t status = upsert_once(upload, &request.base, &result, err);
+    for (unsigned attempt = 0; attempt + 1 < RV_UPLOAD_ATTEMPTS && rv_upload_may_help(status, err); attempt++) {
+        rv_upload_pause(upload->cli, upload->options.name, attempt, err);
+        status = upsert_once(upload, &request.base, &result, err);
+    }
+    return status == RV_OK ? settle(upload, result, err) : status;
 }
 
 static rv_status_t send_batch(rv_upload_t *upload, rv_batch_t *batch, uint64_t offset, rv_error_t *err) {

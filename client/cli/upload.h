@@ -23,6 +23,12 @@ typedef struct {
     void *context;
 } rv_upload_options_t;
 
+#define RV_UPLOAD_ATTEMPTS 5u /* at the same place without any progress */
+/* The cluster, not the connection, could not do it now: it is worth another attempt. */
+bool rv_upload_may_help(rv_status_t status, const rv_error_t *err);
+/* Says that there will be another attempt, and waits for its time. */
+void rv_upload_pause(rv_cli_t *cli, const char *what, unsigned attempt, const rv_error_t *err);
+
 /* Opens the import. *ret_offset: everything before it in the source is there already. */
 rv_status_t rv_upload_open(rv_cli_t *cli, const rv_upload_options_t *options, rv_upload_t **ret, uint64_t *ret_offset,
                            rv_error_t *err);

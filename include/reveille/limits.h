@@ -46,8 +46,9 @@
 #define RV_FUTURE_MS 86400000ll /* an event may be so much later than the coordinator's clock */
 
 /* Write identities. */
-#define RV_PRODUCER_WINDOW 65536u /* sequences remembered a producer and partition */
-#define RV_MAX_PRODUCERS 10000u   /* producers remembered a partition */
+#define RV_PRODUCER_WINDOW 65536u     /* sequences remembered a producer and partition */
+#define RV_MAX_PRODUCERS 10000u       /* producers remembered a partition */
+#define RV_PRODUCER_AHEAD_MS 300000ll /* a producer's UUIDv7 may be so much later than the coordinator's clock */
 
 /* What daemons hold at once. */
 #define RV_MAX_CALLS 4096u              /* open calls of the coordinator */

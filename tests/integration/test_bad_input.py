@@ -182,6 +182,20 @@ class BadInput(harness.TestCase):
         self.assertEqual(self.c.members(), before)
         self.whole()
 
+    def test_another_directory_under_a_workers_name_is_refused(self):
+        c = self.cluster(workers=2, partitions=4).start()
+        c.import_csv("contacts", "contact,country\n" + "".join(f"k{i},DE\n" for i in range(100)))
+        endpoints = c.data / "coordinator" / "endpoints"
+        for directory, name in (("new", "worker-1"), ("new", "worker-2")):
+            done = subprocess.run([str(harness.BIN / "reveille-worker"), "--name", name, "--data", str(c.dir / directory),
+                                   "--coordinator-endpoints", str(endpoints)], capture_output=True, text=True, timeout=60 * harness.SLOW)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn(f"{name} holds 2 partitions of this cluster, and there is none of them", done.stderr)
+            self.assertEqual(c.count(), 100)
+        c.kill("worker-1")  # its own next start is taken, as soon as the old one's lease has lapsed
+        c.up()
+        self.assertEqual(c.count(), 100)
+
     def test_a_worker_of_another_cluster_is_refused_and_left_as_it_is(self):
         other = self.loaded()
         self.whole(other)

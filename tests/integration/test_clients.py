@@ -1,5 +1,6 @@
 """Clients that vanish, do not read, or ask for too much at once: what they hold is given back, and others are served."""
 import socket
+import subprocess
 import unittest
 
 import harness
@@ -66,6 +67,23 @@ class Clients(harness.TestCase):
         harness.wait(lambda: c.run("cluster", "status").code == 0, "the places are free again")
         c.import_csv("events", events)
         self.assertEqual(c.count(), 1)
+
+    def test_an_import_of_companies_outlives_a_worker_that_comes_back(self):
+        c = self.cluster(workers=2, partitions=4).start()
+        n = 60000
+        path = c.write("companies.csv", "company,industry,employees\n" + "".join(f"co{i},toys,{i % 7}\n" for i in range(n)))
+        c.kill("worker-1")
+        command = subprocess.Popen(c.command("import", "companies", path), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(command.stderr.close)
+        self.addCleanup(command.wait)
+        self.addCleanup(command.kill)
+        self.assertIn("trying again", command.stderr.readline())
+        c.up()
+        said = command.stderr.read()
+        self.assertEqual(command.wait(), 0, said)
+        self.assertIn(f"{n} rows read", said)
+        c.import_csv("contacts", "contact,company\n" + "".join(f"k{i},co{i}\n" for i in range(0, n, 100)))
+        self.assertEqual(c.count("company.industry = 'toys'"), n // 100)
 
     def memory(self, cluster):
         return {name: harness.private_memory(pid) for name, pid in cluster.members().items()}

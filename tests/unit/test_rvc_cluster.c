@@ -199,9 +199,11 @@ static void a_claim_moves_a_partition_unless_a_live_worker_holds_it(void **state
     assert_int_equal(registration.first_conflict, 1);
     assert_int_equal(rvc_cluster_partition(cluster, 1)->worker, third);
     /* a live worker that does not hold it any more gives way */
-    join(cluster, "worker-3", 2, ODD, 1, &registration, NULL);
+    while (rvc_cluster_expire(cluster, RV_LEASE_MS) != RVC_NOBODY)
+        ;
+    join(cluster, "worker-3", 2, ODD, RV_LEASE_MS, &registration, NULL);
     assert_int_equal(rvc_cluster_partition(cluster, 0)->state, RVC_PARTITION_MISSING);
-    join(cluster, "worker-1", 1, ONE, 1, &registration, NULL);
+    join(cluster, "worker-1", 1, ONE, RV_LEASE_MS, &registration, NULL);
     assert_int_equal(registration.conflicts, 0);
     assert_int_equal(rvc_cluster_partition(cluster, 0)->worker, registration.slot);
     assert_int_equal(rvc_cluster_partition(cluster, 0)->epoch, 3);
@@ -210,14 +212,51 @@ static void a_claim_moves_a_partition_unless_a_live_worker_holds_it(void **state
 
 static void what_was_created_is_never_created_anew(void **state) {
     (void)state;
-    rvc_cluster_t *cluster = known(2);
+    rvc_cluster_t *cluster = known(4);
     rvc_registration_t registration;
-    join(cluster, "worker-1", 1, NULL, 0, &registration, NULL);
+    const int SOME[] = {2, -1};
+    join(cluster, "worker-1", 1, SOME, 0, &registration, NULL);
     assert_int_equal(rvc_cluster_partition(cluster, 0)->state, RVC_PARTITION_MISSING);
     assert_false(rvc_cluster_place(cluster, 1));
     rv_error_t err;
     rvc_cluster_missing(cluster, (const uint32_t[]){0}, 1, NULL, &err);
-    assert_string_equal(err.message, "partition 0 (1 of 2) is not available: worker-1 does not hold them");
+    assert_string_equal(err.message, "partition 0 (1 of 4) is not available: worker-1 does not hold them");
+    rvc_cluster_destroy(&cluster);
+}
+
+static void a_name_stands_for_one_directory_and_one_process(void **state) {
+    (void)state;
+    rvc_cluster_t *cluster = known(4);
+    rvc_registration_t registration;
+    const int EVEN[] = {0, 2, -1}, ODD[] = {1, 3, -1}, BEYOND[] = {9, -1};
+    rv_error_t err;
+    Reveille__V1__PingRequest ping = REVEILLE__V1__PING_REQUEST__INIT;
+    uint32_t damaged;
+    ping.name = "worker-1";
+    ping.incarnation = 5;
+    /* a new directory, that of another worker, and one that fits nothing */
+    const int *const FOREIGN[] = {NULL, ODD, BEYOND};
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(join(cluster, "worker-1", 9, FOREIGN[i], 0, &registration, &err), RV_FAILED_PRECONDITION);
+        assert_int_equal(err.reason, RV_REASON_FOREIGN);
+        assert_non_null(strstr(err.message, "worker-1 holds 2 partitions of this cluster"));
+        assert_int_equal(rvc_cluster_partition(cluster, 0)->state, RVC_PARTITION_DOWN);
+        assert_int_equal(rvc_cluster_partition(cluster, 1)->epoch, 1);
+    }
+    assert_int_equal(join(cluster, "worker-1", 5, EVEN, 0, &registration, NULL), RV_OK);
+    confirm(cluster, registration.slot, -1);
+    /* while it lives: neither a new directory nor another start of its own, and it serves on */
+    assert_int_equal(join(cluster, "worker-1", 9, NULL, 10, &registration, &err), RV_FAILED_PRECONDITION);
+    assert_int_equal(join(cluster, "worker-1", 6, EVEN, 10, &registration, &err), RV_UNAVAILABLE);
+    assert_int_equal(err.reason, RV_REASON_NOT_READY);
+    assert_int_equal(rvc_cluster_partition(cluster, 0)->state, RVC_PARTITION_AVAILABLE);
+    assert_true(rvc_cluster_ping(cluster, &ping, 20, &damaged));
+    assert_int_equal(join(cluster, "worker-1", 5, EVEN, 30, &registration, NULL), RV_OK);
+    /* it is gone: its next start takes its place */
+    while (rvc_cluster_expire(cluster, 30 + RV_LEASE_MS) != RVC_NOBODY)
+        ;
+    assert_int_equal(join(cluster, "worker-1", 6, EVEN, 30 + RV_LEASE_MS, &registration, NULL), RV_OK);
+    assert_false(rvc_cluster_ping(cluster, &ping, 40 + RV_LEASE_MS, &damaged));
     rvc_cluster_destroy(&cluster);
 }
 
@@ -292,6 +331,7 @@ int main(void) {
         cmocka_unit_test(a_worker_is_not_lost_because_the_coordinator_comes_late),
         cmocka_unit_test(a_claim_moves_a_partition_unless_a_live_worker_holds_it),
         cmocka_unit_test(what_was_created_is_never_created_anew),
+        cmocka_unit_test(a_name_stands_for_one_directory_and_one_process),
         cmocka_unit_test(damage_is_seen_at_assignment_and_in_pings),
         cmocka_unit_test(requests_are_taken_after_two_leases_or_when_ready),
         cmocka_unit_test(the_map_survives_a_round),

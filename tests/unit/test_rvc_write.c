@@ -133,7 +133,7 @@ static void a_share_that_outgrows_a_message_is_cut_unless_it_has_an_identity(voi
     assert_int_equal(result->applied, N);
     done(letter);
     request.identity = &identity;
-    identity.producer.data = (uint8_t *)"0123456789abcdef";
+    identity.producer.data = (uint8_t *)"\001\232\000\000\000\000pproducer";
     identity.producer.len = 16;
     call("b", "EventService/Append", &request.base);
     expect_error("b", RV_INVALID_ARGUMENT, RV_REASON_LIMIT, "send fewer rows");
@@ -141,6 +141,30 @@ static void a_share_that_outgrows_a_message_is_cut_unless_it_has_an_identity(voi
     identity.producer.len = 15;
     call("c", "EventService/Append", &request.base);
     expect_error("c", RV_INVALID_ARGUMENT, RV_REASON_FIELD, "identity.producer");
+}
+
+static void a_producer_of_the_future_is_refused(void **state) {
+    (void)state;
+    Reveille__V1__EventBatch batch;
+    Reveille__V1__AppendRequest request = REVEILLE__V1__APPEND_REQUEST__INIT;
+    Reveille__V1__WriteIdentity identity = REVEILLE__V1__WRITE_IDENTITY__INIT;
+    uint8_t producer[16] = {0};
+    request.batch = events(1, &batch);
+    request.identity = &identity;
+    identity.producer = (ProtobufCBinaryData){sizeof producer, producer};
+    for (int64_t late = 0; late <= 1; late++) {
+        int64_t at = wall + RV_PRODUCER_AHEAD_MS + late;
+        for (int i = 0; i < 6; i++)
+            producer[i] = (uint8_t)(at >> (40 - 8 * i));
+        call("a", "EventService/Append", &request.base);
+        if (late) {
+            expect_error("a", RV_INVALID_ARGUMENT, RV_REASON_FIELD, "300 s ahead of the coordinator's clock");
+            assert_null(boxes[DATA].first);
+        } else {
+            assert_int_equal(accept_all(), 1);
+            done(expect_reply("a", false));
+        }
+    }
 }
 
 static void a_write_that_nobody_can_take_fails_as_a_whole(void **state) {
@@ -263,6 +287,7 @@ int main(void) {
         TEST(an_append_refuses_rows_and_takes_the_others),
         TEST(a_lost_worker_makes_its_part_of_a_write_unknown),
         TEST(a_share_that_outgrows_a_message_is_cut_unless_it_has_an_identity),
+        TEST(a_producer_of_the_future_is_refused),
         TEST(a_write_that_nobody_can_take_fails_as_a_whole),
         TEST(an_unknown_import_cannot_be_undone_and_a_deletion_goes_everywhere),
         TEST(an_import_answers_in_order_and_continues),

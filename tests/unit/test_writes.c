@@ -166,6 +166,22 @@ static void of_too_many_producers_the_least_recently_written_goes(void **state) 
     expect(f, RV_MAX_PRODUCERS + 50, 1, 1, RV_OK, false); /* a new one is always taken */
 }
 
+/* An id of a far future stays, however long ago it was written, and new producers are taken all the same. */
+static void a_producer_of_the_future_shuts_nobody_out(void **state) {
+    fixture_t *f = *state;
+    uint32_t future = 1000000;
+    expect(f, future, 1, 1, RV_OK, false);
+    for (uint32_t k = 1; k <= 2 * RV_MAX_PRODUCERS; k++) {
+        expect(f, k, 1, k, RV_OK, false);
+    }
+    flush(f);
+    reload(f);
+    expect(f, future, 1, 1, RV_OK, true);
+    expect(f, 2 * RV_MAX_PRODUCERS + 1, 1, 1, RV_OK, false);
+    expect(f, RV_MAX_PRODUCERS, 1, 1, RV_FAILED_PRECONDITION, false);
+    expect(f, 2 * RV_MAX_PRODUCERS, 1, 2 * RV_MAX_PRODUCERS, RV_OK, true);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -173,6 +189,7 @@ int main(void) {
         TEST(a_write_is_known_and_another_content_is_a_conflict),
         TEST(the_latest_sequences_are_remembered_wherever_they_lie),
         TEST(of_too_many_producers_the_least_recently_written_goes),
+        TEST(a_producer_of_the_future_shuts_nobody_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -246,14 +246,16 @@ static rv_status_t shrink(const rvw_memory_t *memory, rvw_producer_t *producer, 
     return RV_OK;
 }
 
-/* Drops the least recently written producer. */
-static void evict(rvw_producers_t *producers) {
+/* Drops the least recently written producer that is not newer than the fresh one: what is evicted shuts out all that
+ * are older, and an id from the future would shut out everybody until its time has come. */
+static void evict(rvw_producers_t *producers, const uint8_t fresh[16]) {
     rvw_producer_t *oldest = NULL;
     uint32_t live = 0;
     for (uint32_t k = 0; k < producers->n; k++) {
         rvw_producer_t *producer = &producers->items[k];
         live += !producer->dropped;
-        if (!producer->dropped && (!oldest || producer->last_lsn < oldest->last_lsn)) {
+        bool newer = memcmp(producer->id, fresh, 16) > 0;
+        if (!producer->dropped && !newer && (!oldest || producer->last_lsn < oldest->last_lsn)) {
             oldest = producer;
         }
     }
@@ -286,7 +288,7 @@ rv_status_t rvw_memory_add(rvw_memory_t *memory, const uint8_t producer[16], uin
         }
     }
     if (fresh && memory->producers->n > RV_MAX_PRODUCERS) {
-        evict(memory->producers);
+        evict(memory->producers, producer);
     }
     return RV_OK;
 }

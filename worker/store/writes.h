@@ -3,7 +3,8 @@
  * Producers are kept whole in memory (at most RV_MAX_PRODUCERS of 48 bytes). Of their sequences memory holds those of
  * the tail; older ones lie in the environment under 'i', producer, sequence. A producer remembers its
  * RV_PRODUCER_WINDOW greatest sequences: what is below `expired_below` is forgotten. Of too many producers the least
- * recently written goes, and with it the right of every producer that is not newer (UUIDv7 sort by time) to come back.
+ * recently written goes (not one with a newer id than the one that came), and with it the right of every producer that
+ * is not newer (UUIDv7 sort by time) to come back.
  * All of it is a function of the writes alone, never of flush points. Used by the writer thread; a frozen copy by the
  * flush.
  */
