@@ -91,7 +91,7 @@ static rv_status_t read_catalog(rvw_holdings_t *h, rv_error_t *err) {
 typedef struct {
     rvw_holdings_t *holdings;
     rvw_partition_t *partition;
-    uint64_t records;
+    bool no_room; /* a flush had none: no further one is tried */
 } replay_t;
 
 static rv_status_t replay_record(void *context, const rvw_record_t *record, rv_error_t *err) {
@@ -121,10 +121,12 @@ static rv_status_t replay_record(void *context, const rvw_record_t *record, rv_e
         status = rvw_partition_apply(replay->partition, replay->holdings->catalog, write, record->lsn, content_hash,
                                      false, &arena, &result, err);
     rv_arena_done(&arena);
-    replay->records++;
     /* bound the memory of a long log */
-    if (status == RV_OK && rvw_partition_tail_bytes(replay->partition) > RV_TAIL_BYTES)
-        status = rvw_partition_flush(replay->partition, err);
+    if (status == RV_OK && !replay->no_room && rvw_partition_tail_bytes(replay->partition) > RV_TAIL_BYTES) {
+        rv_status_t flushed = rvw_partition_flush(replay->partition, err);
+        replay->no_room = flushed == RV_RESOURCE_EXHAUSTED;
+        status = replay->no_room ? RV_OK : flushed;
+    }
     return status;
 }
 
@@ -354,6 +356,11 @@ void rvw_holdings_close(rvw_holdings_t **holdings) {
         close(h->lock_fd);
     pthread_mutex_destroy(&h->lock);
     free(h);
+}
+
+rv_status_t rvw_holdings_catch_up(rvw_holdings_t *h, uint32_t number, rv_error_t *err) {
+    replay_t replay = {.holdings = h, .partition = rvw_holdings_partition(h, number)};
+    return rvw_wal_replay(h->wal, number, rvw_partition_lsn(replay.partition), replay_record, &replay, err);
 }
 
 /* ---- look-ups ---- */

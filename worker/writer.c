@@ -132,6 +132,8 @@ static rv_status_t prepare_part(rvw_writer_t *w, const rv_catalog_t *catalog, pa
     Reveille__V1__PartitionWrite *write = part->write;
     rv_error_t *err = &part->err;
     rv_status_t status = rvw_holdings_serving(w->holdings, write->partition, write->epoch, &part->partition, err);
+    if (status == RV_OK && rvw_partition_waits(part->partition))
+        status = rvw_holdings_catch_up(w->holdings, write->partition, err);
     if (status == RV_OK && write->schema_version > rv_catalog_schema_version(catalog))
         status =
             rv_fail(err, RV_REASON_SCHEMA, "the write was made for schema version %llu, this worker has %llu",
@@ -205,9 +207,13 @@ static void apply_part(rvw_writer_t *w, const rv_catalog_t *catalog, rv_arena_t 
     if (status != RV_OK) {
         rv_log(RV_LOG_ERROR, "apply-failed", "partition %u: %s", part->write->partition, part->err.message);
         rv_error_t why = part->err;
-        rvw_partition_fail(part->partition, &why);
-        rv_fail(&part->err, RV_REASON_OUTCOME_UNKNOWN,
-                "partition %u went out of service while it applied the write: %s", part->write->partition, why.message);
+        bool waits = rvw_partition_waits(part->partition);
+        if (!waits)
+            rvw_partition_fail(part->partition, &why);
+        rv_fail(&part->err, RV_REASON_OUTCOME_UNKNOWN, "partition %u %s: %s", part->write->partition,
+                waits ? "has logged the write and carries it out when there is room"
+                      : "went out of service while it applied the write",
+                why.message);
         return;
     }
     part->lsn = lsn;

@@ -60,6 +60,10 @@
 #define RV_DEFAULT_TIMEOUT_MS 30000u
 #define RV_MAX_TIMEOUT_MS 3600000u
 
+/* Disk. */
+#define RV_DISK_RESERVE (8u << 20) /* bytes that writes leave free, so that flushes and the log's trimming find room   \
+                                    */
+
 /* Sockets: one place for the marks, see cluster.md. */
 #define RV_HWM 64
 #define RV_HWM_COORDINATOR 256

@@ -67,10 +67,14 @@ typedef struct {
 
 /* Applies a logged write to the tail and publishes it: visible to the next view. Deterministic: replaying the log gives
  * the same state. The write has been validated (rvw_write_check). With `known`, reports what a repetition finds and
- * changes nothing. An error takes the partition out of service. */
+ * changes nothing. An error takes the partition out of service, but for a deletion of events that has no room on the
+ * disk: it is RESOURCE_EXHAUSTED, the partition is read as before it and waits, and nothing is applied until the same
+ * write is, from the log. */
 rv_status_t rvw_partition_apply(rvw_partition_t *partition, const rv_catalog_t *catalog,
                                 const Reveille__V1__PartitionWrite *write, uint64_t lsn, uint64_t content_hash,
                                 bool known, rv_arena_t *arena, rvw_result_t *ret, rv_error_t *err);
+
+bool rvw_partition_waits(const rvw_partition_t *partition);
 
 /* Shape of a write from the wire or the log: equal lengths, numbers in range, types as in the catalog. INVALID_ARGUMENT
  * or DATA_LOSS is the caller's reading. */
