@@ -35,6 +35,7 @@ struct rvw_holdings {
     rvw_wal_t *wal;
     pthread_mutex_t lock; /* catalog */
     rv_catalog_t *catalog;
+    bool catalog_unsaved; /* the disk had no room for it: nothing that needs it may be logged */
     _Atomic(rvw_partition_t *) partitions[RV_MAX_PARTITIONS];
     _Atomic uint64_t epochs[RV_MAX_PARTITIONS]; /* as stored in the partitions */
     char *problems[RV_MAX_PARTITIONS]; /* of partitions that could not be opened; written before any other thread starts
@@ -462,21 +463,30 @@ static rv_status_t take_partition(rvw_holdings_t *h, const Reveille__V1__AssignR
     return status;
 }
 
+rv_status_t rvw_holdings_save_catalog(rvw_holdings_t *h, rv_error_t *err) {
+    uint8_t *bytes = NULL;
+    size_t n;
+    if (!h->catalog_unsaved)
+        return RV_OK;
+    rv_status_t status = rv_wire_pack(&rv_catalog_message(h->catalog)->base, &bytes, &n) == RV_OK
+                             ? rvw_file_write(h->dir, "catalog", bytes, n, err)
+                             : rv_fail_memory(err, "a catalog");
+    free(bytes);
+    h->catalog_unsaved = status != RV_OK;
+    return status;
+}
+
 static rv_status_t take_catalog(rvw_holdings_t *h, const Reveille__V1__Catalog *message, rv_error_t *err) {
     if (!message || message->version == rv_catalog_version(h->catalog))
         return RV_OK;
     if (message->version < rv_catalog_version(h->catalog))
-        return rv_fail(err, RV_REASON_NOT_LEADER, "catalog version %llu is older than %llu",
-                       (unsigned long long)message->version, (unsigned long long)rv_catalog_version(h->catalog));
-    uint8_t *bytes = NULL;
-    size_t n;
+        return rv_fail(
+            err, RV_REASON_NOT_LEADER,
+            "the coordinator's catalog is of version %llu, the worker's of %llu: the coordinator's data are an "
+            "older copy",
+            (unsigned long long)message->version, (unsigned long long)rv_catalog_version(h->catalog));
     rv_catalog_t *catalog = NULL;
     rv_status_t status = rv_catalog_new(message, &catalog, err);
-    if (status == RV_OK && rv_wire_pack(&message->base, &bytes, &n) != RV_OK)
-        status = rv_fail_memory(err, "a catalog");
-    if (status == RV_OK)
-        status = rvw_file_write(h->dir, "catalog", bytes, n, err);
-    free(bytes);
     if (status == RV_OK) {
         pthread_mutex_lock(&h->lock);
         rv_catalog_t *old = h->catalog;
@@ -485,6 +495,14 @@ static rv_status_t take_catalog(rvw_holdings_t *h, const Reveille__V1__Catalog *
         pthread_mutex_unlock(&h->lock);
     }
     rv_catalog_unref(&catalog);
+    h->catalog_unsaved = status == RV_OK;
+    rv_error_t why = {0};
+    if (status == RV_OK && rvw_holdings_save_catalog(h, &why) == RV_RESOURCE_EXHAUSTED)
+        rv_log(RV_LOG_WARN, "catalog-not-saved", "reading goes on, writes wait for room: %s", why.message);
+    else if (status == RV_OK && why.status != RV_OK) {
+        *err = why;
+        status = why.status;
+    }
     return status;
 }
 

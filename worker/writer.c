@@ -291,9 +291,15 @@ static void answer_member(member_t *member) {
 
 static void write_group(rvw_writer_t *w, size_t n) {
     rv_catalog_t *catalog = rvw_holdings_catalog(w->holdings);
-    rvw_housekeeper_wait_for_room(w->housekeeper);
-    for (size_t i = 0; i < n; i++)
-        prepare_member(w, catalog, &w->group[i]);
+    rv_error_t no_room = {0};
+    if (rvw_holdings_save_catalog(w->holdings, &no_room) == RV_OK)
+        rvw_housekeeper_wait_for_room(w->housekeeper, &no_room);
+    for (size_t i = 0; i < n; i++) {
+        if (no_room.status != RV_OK && w->group[i].err.status == RV_OK)
+            w->group[i].err = no_room;
+        else
+            prepare_member(w, catalog, &w->group[i]);
+    }
     log_group(w, n);
     for (size_t i = 0; i < n; i++) {
         member_t *member = &w->group[i];

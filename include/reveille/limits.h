@@ -61,8 +61,7 @@
 #define RV_MAX_TIMEOUT_MS 3600000u
 
 /* Disk. */
-#define RV_DISK_RESERVE (8u << 20) /* bytes that writes leave free, so that flushes and the log's trimming find room   \
-                                    */
+#define RV_DISK_RESERVE (8u << 20) /* bytes that writes leave free: room for flushes and for trimming the log */
 
 /* Sockets: one place for the marks, see cluster.md. */
 #define RV_HWM 64

@@ -260,8 +260,12 @@ rv_status_t rvw_txn_commit(rvw_txn_t *txn) {
         return RV_OK;
     }
     if (not_done(txn->env, id)) {
+        const char *dir = "";
+        char what[400];
+        mdb_env_get_path(txn->env->mdb, &dir);
+        snprintf(what, sizeof what, "commit to %.300s", dir);
         if (code == MDB_MAP_FULL || code == ENOSPC || code == EDQUOT || code == ENOMEM) {
-            return rvw_txn_note(txn, code, "commit a transaction");
+            return rvw_txn_note(txn, code, what);
         }
         /* LMDB calls a write that was cut short for lack of space an input/output error. */
         if (code == EIO && rvw_env_room(txn->env, txn->bytes, &txn->error) != RV_OK) {

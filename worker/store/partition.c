@@ -219,6 +219,8 @@ static rv_status_t open_data(rvw_partition_t *p, rv_error_t *err) {
     }
     if (status == RV_OK) {
         status = remove_leftovers(env, err);
+        p->leftovers = status == RV_RESOURCE_EXHAUSTED; /* reading is possible: no state names them */
+        status = p->leftovers ? RV_OK : status;
     }
     if (status == RV_OK) {
         status = rvw_base_open(env, NULL, &p->base, err);
