@@ -39,8 +39,7 @@ static const char *problem_of(const rvc_core_t *core, const rvc_partition_t *par
         snprintf(text, size, "%s does not answer", name);
         return text;
     case RVC_PARTITION_PENDING:
-        snprintf(text, size, "%s is starting", name);
-        return text;
+        return rvc_cluster_pending(rvc_cluster_worker(core->cluster, partition->worker), text, size);
     case RVC_PARTITION_MISSING:
     case RVC_PARTITION_DAMAGED:
         return partition->problem;

@@ -3,8 +3,9 @@
  *   request ─▶ define.h: the next catalog ─▶ stored ─▶ current ─▶ pushed to workers ─▶ all live ones confirmed ─▶ reply
  *
  * The current catalog changes as soon as it is stored: whoever asks next sees it. Callers wait in a list until the
- * workers have it; a caller whose time runs out is not told that it was undone, for it was not. Thread: the actor's.
- * Failure: what cannot be stored does not change anything. */
+ * workers have it; a caller whose time runs out, or who hears that a worker refused it (no room on its disk), is not
+ * told that it was undone, for it was not: the registry goes on trying. Thread: the actor's. Failure: what cannot be
+ * stored does not change anything. */
 #include "catalog.h"
 #include "define.h"
 #include "plan.h"
@@ -79,17 +80,30 @@ static void on_stop(void *job) {
 
 static const rvc_job_ops_t JOB = {.stop = on_stop};
 
+static void not_taken(rvc_call_t *call, const rvc_worker_t *worker) {
+    rv_error_t err;
+    rv_fail(&err, RV_REASON_NOT_READY, "the change is stored, but %s has not taken it over yet: %s", worker->name,
+            worker->refusal);
+    rvc_call_fail(call, &err);
+}
+
 void rvc_definitions_confirmed(rvc_definitions_t *definitions) {
+    const rvc_registry_t *registry = definitions->core->registry;
     waiter_t *waiter = definitions->waiters;
     while (waiter) {
-        if (!rvc_registry_confirmed(definitions->core->registry, waiter->version)) {
+        bool confirmed = rvc_registry_confirmed(registry, waiter->version);
+        const rvc_worker_t *refused = confirmed ? NULL : rvc_registry_refused(registry, waiter->version);
+        if (!confirmed && !refused) {
             waiter = waiter->next;
             continue;
         }
         rvc_call_t *call = waiter->call;
         const ProtobufCMessage *reply = waiter->reply;
         forget(definitions, waiter);
-        rvc_call_reply(call, reply, false);
+        if (confirmed)
+            rvc_call_reply(call, reply, false);
+        else
+            not_taken(call, refused);
         waiter = definitions->waiters;
     }
 }

@@ -213,6 +213,7 @@ rv_status_t rvc_cluster_register(rvc_cluster_t *cluster, const Reveille__V1__Reg
     worker->lease_until = now + RV_LEASE_MS;
     worker->respited = false;
     worker->catalog_version = 0;
+    worker->refusal[0] = 0;
     for (uint32_t p = 0; p < cluster->n_partitions; p++)
         if (cluster->partitions[p].worker == result.slot) {
             cluster->partitions[p].held = false;
@@ -279,6 +280,7 @@ bool rvc_cluster_assigned(rvc_cluster_t *cluster, uint32_t slot, const Reveille_
         return false;
     cluster->workers[slot].state = RVC_WORKER_SERVING;
     cluster->workers[slot].catalog_version = catalog_version;
+    cluster->workers[slot].refusal[0] = 0;
     for (uint32_t p = 0; p < cluster->n_partitions; p++)
         if (cluster->partitions[p].worker == slot)
             cluster->partitions[p].held = false;
@@ -301,6 +303,20 @@ bool rvc_cluster_assigned(rvc_cluster_t *cluster, uint32_t slot, const Reveille_
         }
     }
     return changed;
+}
+
+void rvc_cluster_refused(rvc_cluster_t *cluster, uint32_t slot, uint64_t catalog_version, const char *why) {
+    rvc_worker_t *worker = &cluster->workers[slot];
+    worker->refused_version = catalog_version;
+    snprintf(worker->refusal, sizeof worker->refusal, "%s", why);
+}
+
+const char *rvc_cluster_pending(const rvc_worker_t *worker, char *text, size_t size) {
+    if (worker->refusal[0])
+        snprintf(text, size, "%s does not take its share: %s", worker->name, worker->refusal);
+    else
+        snprintf(text, size, "%s is starting", worker->name);
+    return text;
 }
 
 uint32_t rvc_cluster_expire(rvc_cluster_t *cluster, int64_t now) {
@@ -410,8 +426,7 @@ static const char *reason_of(const rvc_cluster_t *cluster, const rvc_partition_t
         snprintf(text, size, "%s does not answer", name);
         return text;
     case RVC_PARTITION_PENDING:
-        snprintf(text, size, "%s is starting", name);
-        return text;
+        return rvc_cluster_pending(&cluster->workers[partition->worker], text, size);
     case RVC_PARTITION_MISSING:
         snprintf(text, size, "%s does not hold them", name);
         return text;

@@ -36,6 +36,8 @@ typedef struct {
     int64_t lease_until;
     bool respited;            /* since its last sign of life: see rvc_cluster_expire */
     uint64_t catalog_version; /* confirmed */
+    uint64_t refused_version; /* of the catalog of the share that it did not take, while `refusal` says why */
+    char refusal[256];        /* "": it took the last one */
 } rvc_worker_t;
 
 typedef struct {
@@ -80,6 +82,10 @@ rv_status_t rvc_cluster_register(rvc_cluster_t *cluster, const Reveille__V1__Reg
 /* A sign of life. False: it must register again. `ret_damaged`: partitions that it took out of service. */
 bool rvc_cluster_ping(rvc_cluster_t *cluster, const Reveille__V1__PingRequest *request, int64_t now,
                       uint32_t *ret_damaged);
+/* The worker did not take its share. */
+void rvc_cluster_refused(rvc_cluster_t *cluster, uint32_t slot, uint64_t catalog_version, const char *why);
+/* Why a partition of a live worker is not served yet. */
+const char *rvc_cluster_pending(const rvc_worker_t *worker, char *text, size_t size);
 /* A worker confirmed its share. Returns whether the map changed (partitions created). */
 bool rvc_cluster_assigned(rvc_cluster_t *cluster, uint32_t slot, const Reveille__V1__AssignResponse *response,
                           uint64_t catalog_version);

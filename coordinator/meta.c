@@ -47,6 +47,9 @@ static rv_status_t lmdb_error(int rc, const char *what, rv_error_t *err) {
     case MDB_PAGE_NOTFOUND:
     case MDB_PANIC:
         return rv_fail(err, RV_REASON_DAMAGED, "cannot %s the coordinator's data: %s", what, mdb_strerror(rc));
+    case EIO: /* LMDB's word for a write cut short, too */
+        return rv_fail_as(err, RV_UNAVAILABLE, RV_REASON_NONE,
+                          "cannot %s the coordinator's data: input/output error, or no room on its disk", what);
     default:
         return rv_fail_as(err, RV_UNAVAILABLE, RV_REASON_NONE, "cannot %s the coordinator's data: %s", what,
                           mdb_strerror(rc));

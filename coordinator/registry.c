@@ -84,6 +84,16 @@ bool rvc_registry_confirmed(const rvc_registry_t *registry, uint64_t catalog_ver
     return true;
 }
 
+const rvc_worker_t *rvc_registry_refused(const rvc_registry_t *registry, uint64_t catalog_version) {
+    const rvc_cluster_t *cluster = registry->core->cluster;
+    for (uint32_t slot = 0; slot < rvc_cluster_workers(cluster); slot++) {
+        const rvc_worker_t *worker = rvc_cluster_worker(cluster, slot);
+        if (worker->state == RVC_WORKER_SERVING && worker->refusal[0] && worker->refused_version >= catalog_version)
+            return worker;
+    }
+    return NULL;
+}
+
 static void assign_due(rvc_registry_t *registry);
 
 static void store_again(void *owner, int64_t now) {
@@ -163,7 +173,9 @@ static void on_failed(void *owner, const rv_error_t *err) {
     share->task = NULL;
     rv_log(RV_LOG_WARN, "assign-failed", "%s did not take its share: %s",
            rvc_cluster_worker(core->cluster, share->slot)->name, err->message);
+    rvc_cluster_refused(core->cluster, share->slot, share->sent_version, err->message);
     rvc_timer_set(core->timers, &share->timer, rvc_timers_now(core->timers) + AGAIN_MS, again, share);
+    share->registry->changed(share->registry->context);
 }
 
 static const rvc_task_ops_t TASK = {on_assigned, on_failed};

@@ -23,5 +23,7 @@ void rvc_registry_receive(rvc_registry_t *registry, const uint8_t *const *data, 
 void rvc_registry_push(rvc_registry_t *registry);
 /* Every live worker with a share has confirmed this version of the catalog. */
 bool rvc_registry_confirmed(const rvc_registry_t *registry, uint64_t catalog_version);
+/* A live worker that refused that version, or a later one, when it was sent last; NULL: none did. */
+const rvc_worker_t *rvc_registry_refused(const rvc_registry_t *registry, uint64_t catalog_version);
 
 #endif

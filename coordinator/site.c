@@ -41,18 +41,23 @@ static bool write_all(int fd, const char *text) {
     return true;
 }
 
+/* Over what is there, which keeps its room when the disk is full. */
+static bool write_over(int fd, const char *text) {
+    return write_all(fd, text) && ftruncate(fd, (off_t)strlen(text)) == 0;
+}
+
 static rv_status_t write_pid(const char *dir, int lock, rv_error_t *err) {
     char path[PATH_MAX], text[32];
     snprintf(text, sizeof text, "%ld\n", (long)getpid());
-    if (ftruncate(lock, 0) != 0 || !write_all(lock, text))
+    if (!write_over(lock, text))
         return fail_errno(err, "write the lock in", dir);
     rv_status_t status = join(dir, "pid", path, err);
     if (status != RV_OK)
         return status;
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0)
         return fail_errno(err, "write", path);
-    bool ok = write_all(fd, text);
+    bool ok = write_over(fd, text);
     close(fd);
     return ok ? RV_OK : fail_errno(err, "write", path);
 }
@@ -85,6 +90,15 @@ void rvc_site_unlock(int *lock) {
     *lock = -1;
 }
 
+static rv_status_t overwrite(const char *path, const char *text, rv_error_t *err) {
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return fail_errno(err, "write", path);
+    rv_status_t status = write_over(fd, text) ? RV_OK : fail_errno(err, "write", path);
+    close(fd);
+    return status;
+}
+
 /* A file of the directory, whole or not at all. */
 static rv_status_t write_file(const char *dir, const char *name, const char *text, rv_error_t *err) {
     char path[PATH_MAX], beside_name[32], beside[PATH_MAX];
@@ -95,13 +109,20 @@ static rv_status_t write_file(const char *dir, const char *name, const char *tex
     if (status != RV_OK)
         return status;
     int fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0 && (errno == ENOSPC || errno == EDQUOT))
+        return overwrite(path, text, err);
     if (fd < 0)
         return fail_errno(err, "write", beside);
-    bool ok = write_all(fd, text) && fsync(fd) == 0;
+    bool ok = write_all(fd, text) && fsync(fd) == 0 && rename(beside, path) == 0;
+    int saved = errno;
     close(fd);
-    if (!ok || rename(beside, path) != 0)
-        return fail_errno(err, "write", path);
-    return RV_OK;
+    if (ok)
+        return RV_OK;
+    unlink(beside);
+    if (saved == ENOSPC || saved == EDQUOT) /* reading shall be possible: whoever reads half of it reads it again */
+        return overwrite(path, text, err);
+    errno = saved;
+    return fail_errno(err, "write", path);
 }
 
 rv_status_t rvc_site_identify(const char *dir, const char *cluster_id, rv_error_t *err) {

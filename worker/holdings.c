@@ -35,6 +35,7 @@ struct rvw_holdings {
     rvw_wal_t *wal;
     pthread_mutex_t lock; /* catalog */
     rv_catalog_t *catalog;
+    bool catalog_unsaved; /* the disk had no room for it: nothing that needs it may be logged */
     _Atomic(rvw_partition_t *) partitions[RV_MAX_PARTITIONS];
     _Atomic uint64_t epochs[RV_MAX_PARTITIONS]; /* as stored in the partitions */
     char *problems[RV_MAX_PARTITIONS]; /* of partitions that could not be opened; written before any other thread starts
@@ -91,7 +92,7 @@ static rv_status_t read_catalog(rvw_holdings_t *h, rv_error_t *err) {
 typedef struct {
     rvw_holdings_t *holdings;
     rvw_partition_t *partition;
-    uint64_t records;
+    bool no_room; /* a flush had none: no further one is tried */
 } replay_t;
 
 static rv_status_t replay_record(void *context, const rvw_record_t *record, rv_error_t *err) {
@@ -121,10 +122,12 @@ static rv_status_t replay_record(void *context, const rvw_record_t *record, rv_e
         status = rvw_partition_apply(replay->partition, replay->holdings->catalog, write, record->lsn, content_hash,
                                      false, &arena, &result, err);
     rv_arena_done(&arena);
-    replay->records++;
     /* bound the memory of a long log */
-    if (status == RV_OK && rvw_partition_tail_bytes(replay->partition) > RV_TAIL_BYTES)
-        status = rvw_partition_flush(replay->partition, err);
+    if (status == RV_OK && !replay->no_room && rvw_partition_tail_bytes(replay->partition) > RV_TAIL_BYTES) {
+        rv_status_t flushed = rvw_partition_flush(replay->partition, err);
+        replay->no_room = flushed == RV_RESOURCE_EXHAUSTED;
+        status = replay->no_room ? RV_OK : flushed;
+    }
     return status;
 }
 
@@ -370,6 +373,11 @@ void rvw_holdings_close(rvw_holdings_t **holdings) {
     free(h);
 }
 
+rv_status_t rvw_holdings_catch_up(rvw_holdings_t *h, uint32_t number, rv_error_t *err) {
+    replay_t replay = {.holdings = h, .partition = rvw_holdings_partition(h, number)};
+    return rvw_wal_replay(h->wal, number, rvw_partition_lsn(replay.partition), replay_record, &replay, err);
+}
+
 /* ---- look-ups ---- */
 
 uint64_t rvw_holdings_incarnation(const rvw_holdings_t *holdings) {
@@ -469,21 +477,30 @@ static rv_status_t take_partition(rvw_holdings_t *h, const Reveille__V1__AssignR
     return status;
 }
 
+rv_status_t rvw_holdings_save_catalog(rvw_holdings_t *h, rv_error_t *err) {
+    uint8_t *bytes = NULL;
+    size_t n;
+    if (!h->catalog_unsaved)
+        return RV_OK;
+    rv_status_t status = rv_wire_pack(&rv_catalog_message(h->catalog)->base, &bytes, &n) == RV_OK
+                             ? rvw_file_write(h->dir, "catalog", bytes, n, err)
+                             : rv_fail_memory(err, "a catalog");
+    free(bytes);
+    h->catalog_unsaved = status != RV_OK;
+    return status;
+}
+
 static rv_status_t take_catalog(rvw_holdings_t *h, const Reveille__V1__Catalog *message, rv_error_t *err) {
     if (!message || message->version == rv_catalog_version(h->catalog))
         return RV_OK;
     if (message->version < rv_catalog_version(h->catalog))
-        return rv_fail(err, RV_REASON_NOT_LEADER, "catalog version %llu is older than %llu",
-                       (unsigned long long)message->version, (unsigned long long)rv_catalog_version(h->catalog));
-    uint8_t *bytes = NULL;
-    size_t n;
+        return rv_fail(
+            err, RV_REASON_NOT_LEADER,
+            "the coordinator's catalog is of version %llu, the worker's of %llu: the coordinator's data are an "
+            "older copy",
+            (unsigned long long)message->version, (unsigned long long)rv_catalog_version(h->catalog));
     rv_catalog_t *catalog = NULL;
     rv_status_t status = rv_catalog_new(message, &catalog, err);
-    if (status == RV_OK && rv_wire_pack(&message->base, &bytes, &n) != RV_OK)
-        status = rv_fail_memory(err, "a catalog");
-    if (status == RV_OK)
-        status = rvw_file_write(h->dir, "catalog", bytes, n, err);
-    free(bytes);
     if (status == RV_OK) {
         pthread_mutex_lock(&h->lock);
         rv_catalog_t *old = h->catalog;
@@ -492,6 +509,14 @@ static rv_status_t take_catalog(rvw_holdings_t *h, const Reveille__V1__Catalog *
         pthread_mutex_unlock(&h->lock);
     }
     rv_catalog_unref(&catalog);
+    h->catalog_unsaved = status == RV_OK;
+    rv_error_t why = {0};
+    if (status == RV_OK && rvw_holdings_save_catalog(h, &why) == RV_RESOURCE_EXHAUSTED)
+        rv_log(RV_LOG_WARN, "catalog-not-saved", "reading goes on, writes wait for room: %s", why.message);
+    else if (status == RV_OK && why.status != RV_OK) {
+        *err = why;
+        status = why.status;
+    }
     return status;
 }
 

@@ -45,6 +45,12 @@ rv_status_t rvw_holdings_serving(rvw_holdings_t *holdings, uint32_t partition, u
 /* Takes the coordinator's assignment: creates what is to be created, stores epochs and catalog. A lower term is
  * refused. */
 rv_status_t rvw_holdings_assign(rvw_holdings_t *holdings, const Reveille__V1__AssignRequest *request, rv_error_t *err);
+/* Before something is logged: the catalog is on disk. RESOURCE_EXHAUSTED while there is no room for it; assigned and
+ * read it is without. The writer's thread. */
+rv_status_t rvw_holdings_save_catalog(rvw_holdings_t *holdings, rv_error_t *err);
+/* Applies what the log has above a partition that waits (store/partition.h); the writer's thread. RESOURCE_EXHAUSTED
+ * while there is still no room. */
+rv_status_t rvw_holdings_catch_up(rvw_holdings_t *holdings, uint32_t partition, rv_error_t *err);
 /* Refuses a term lower than the last assignment's. */
 rv_status_t rvw_holdings_check_term(rvw_holdings_t *holdings, uint64_t term, rv_error_t *err);
 

@@ -3,8 +3,10 @@
  *
  * A partition is flushed when its tail is large (RV_TAIL_BYTES), when all tails together are (RV_TAIL_TOTAL: the
  * largest first), or when its oldest unflushed write is FLUSH_AGE_MS old. After a flush its runs are merged when there
- * are too many and the log is trimmed. A partition that fails is out of service and reported; the others go on. Before
- * it sleeps after work it gives the memory that the work took back to the system.
+ * are too many and the log is trimmed. A partition that fails is out of service and reported; the others go on. After a
+ * flush or compaction without room on the disk nothing of that kind is tried for RETRY_MS, unless Maintain asks; a
+ * writer that has to wait for tails to shrink hears why instead. Before it sleeps after work it gives the memory that
+ * the work took back to the system.
  */
 #include "housekeeper.h"
 #include "reveille/clock.h"
@@ -18,6 +20,7 @@
 #include <time.h>
 
 #define FLUSH_AGE_MS 30000
+#define RETRY_MS 1000
 #define ERASE_AGE_MS 3600000 /* an erasure is physical after an hour at the latest, unless waited for */
 
 typedef struct waiting {
@@ -34,7 +37,9 @@ struct rvw_housekeeper {
     waiting_t *calls, **last_call;
     int64_t dirty_since[RV_MAX_PARTITIONS]; /* rv_mono_ms of the first unflushed write; 0: clean */
     int64_t erased_since[RV_MAX_PARTITIONS];
-    size_t tails; /* bytes of all tails at the last look */
+    size_t tails;       /* bytes of all tails at the last look */
+    int64_t retry_at;   /* rv_mono_ms; nothing is flushed by itself before */
+    rv_error_t no_room; /* the last flush's, when it was for a lack of room */
 };
 
 static size_t all_tails(rvw_holdings_t *holdings) {
@@ -66,6 +71,10 @@ static int64_t next_flush(rvw_housekeeper_t *k, int64_t now, int64_t *ret_wait) 
         }
     }
     k->tails = total;
+    if (now < k->retry_at) {
+        *ret_wait = k->retry_at - now;
+        return -1;
+    }
     *ret_wait = oldest_at < 0 ? INT64_MAX : oldest + FLUSH_AGE_MS - now;
     if (largest >= RV_TAIL_BYTES || total >= RV_TAIL_TOTAL)
         return pick;
@@ -83,6 +92,7 @@ static int64_t next_erasure(rvw_housekeeper_t *k, int64_t now, int64_t *wait) {
         if (!k->erased_since[i])
             k->erased_since[i] = now;
         int64_t due = k->erased_since[i] + ERASE_AGE_MS - now;
+        due = due > k->retry_at - now ? due : k->retry_at - now;
         if (due <= 0)
             return i;
         *wait = due < *wait ? due : *wait;
@@ -90,11 +100,16 @@ static int64_t next_erasure(rvw_housekeeper_t *k, int64_t now, int64_t *wait) {
     return -1;
 }
 
-static void report_failure(rvw_partition_t *partition, uint32_t number, const char *what, const rv_error_t *err) {
+/* Called without the lock. */
+static void report_failure(rvw_housekeeper_t *k, rvw_partition_t *partition, uint32_t number, const char *what,
+                           const rv_error_t *err) {
     rv_log(RV_LOG_ERROR, "partition-failed", "partition %u: %s: %s: %s", number, what, rv_status_name(err->status),
            err->message);
     if (!rvw_partition_problem(partition) && err->status != RV_RESOURCE_EXHAUSTED)
         rvw_partition_fail(partition, err);
+    pthread_mutex_lock(&k->lock);
+    k->retry_at = rv_mono_ms() + RETRY_MS;
+    pthread_mutex_unlock(&k->lock);
 }
 
 /* Flushes one partition and lets the log go. Called without the lock. */
@@ -114,10 +129,11 @@ static rv_status_t flush_one(rvw_housekeeper_t *k, uint32_t number, rv_error_t *
     if (status != RV_OK && !k->dirty_since[number])
         k->dirty_since[number] = rv_mono_ms();
     k->tails = all_tails(k->holdings);
+    k->no_room = status == RV_RESOURCE_EXHAUSTED ? *err : (rv_error_t){0};
     pthread_cond_broadcast(&k->room);
     pthread_mutex_unlock(&k->lock);
     if (status != RV_OK)
-        report_failure(partition, number, "flush", err);
+        report_failure(k, partition, number, "flush", err);
     return status;
 }
 
@@ -133,7 +149,7 @@ static rv_status_t compact_one(rvw_housekeeper_t *k, uint32_t number, uint64_t *
     if (status == RV_OK)
         status = rvw_partition_compact(partition, err);
     if (status != RV_OK)
-        report_failure(partition, number, "compact", err);
+        report_failure(k, partition, number, "compact", err);
     return status;
 }
 
@@ -144,6 +160,43 @@ static bool asked_for(const Reveille__V1__MaintainRequest *request, uint32_t num
     return found;
 }
 
+/* OK, or why a partition that was asked for is out of service. */
+static rv_status_t check_service(rvw_housekeeper_t *k, uint32_t number, rv_error_t *err) {
+    rvw_partition_t *partition = rvw_holdings_partition(k->holdings, number);
+    const char *problem = partition ? rvw_partition_problem(partition) : rvw_holdings_problem(k->holdings, number);
+    return problem ? rv_fail(err, RV_REASON_DAMAGED, "partition %u is out of service: %s", number, problem) : RV_OK;
+}
+
+/* Does what it can for every partition that was asked for; the first failure is the answer. */
+static rv_status_t maintain_all(rvw_housekeeper_t *k, rvw_call_t *call, const Reveille__V1__MaintainRequest *request,
+                                Reveille__V1__MaintainResponse *response, rv_error_t *err) {
+    rv_status_t first = RV_OK;
+    for (uint32_t i = 0; i < rvw_holdings_bound(k->holdings); i++) {
+        rvw_partition_t *partition = rvw_holdings_partition(k->holdings, i);
+        rvw_partition_counts_t counts;
+        uint64_t before = 0;
+        rv_error_t why;
+        if (!asked_for(request, i))
+            continue;
+        if (rvw_call_stopped(call, &why) != RV_OK) {
+            *err = why;
+            return why.status;
+        }
+        rv_status_t status = check_service(k, i, &why);
+        if (status == RV_OK && partition) {
+            status = request->compact ? compact_one(k, i, &before, &why) : flush_one(k, i, &why);
+            rvw_partition_counts(partition, &counts);
+            response->bytes_before += request->compact ? before : counts.bytes;
+            response->bytes_after += counts.bytes;
+        }
+        if (status != RV_OK && first == RV_OK) {
+            first = status;
+            *err = why;
+        }
+    }
+    return first;
+}
+
 static rv_status_t maintain(rvw_housekeeper_t *k, rvw_call_t *call, Reveille__V1__MaintainResponse *response,
                             rv_error_t *err) {
     ProtobufCMessage *message;
@@ -151,19 +204,7 @@ static rv_status_t maintain(rvw_housekeeper_t *k, rvw_call_t *call, Reveille__V1
     if (status != RV_OK)
         return status;
     const Reveille__V1__MaintainRequest *request = (const Reveille__V1__MaintainRequest *)message;
-    for (uint32_t i = 0; i < rvw_holdings_bound(k->holdings) && status == RV_OK; i++) {
-        rvw_partition_t *partition = rvw_holdings_partition(k->holdings, i);
-        rvw_partition_counts_t counts;
-        uint64_t before = 0;
-        if (!partition || rvw_partition_problem(partition) || !asked_for(request, i))
-            continue;
-        status = rvw_call_stopped(call, err);
-        if (status == RV_OK)
-            status = request->compact ? compact_one(k, i, &before, err) : flush_one(k, i, err);
-        rvw_partition_counts(partition, &counts);
-        response->bytes_before += request->compact ? before : counts.bytes;
-        response->bytes_after += counts.bytes;
-    }
+    status = maintain_all(k, call, request, response, err);
     if (status == RV_OK && request->compact)
         status = rvw_wal_compact(rvw_holdings_wal(k->holdings), err);
     if (status == RV_OK)
@@ -296,15 +337,20 @@ void rvw_housekeeper_wrote(rvw_housekeeper_t *k, uint32_t partition) {
     pthread_mutex_unlock(&k->lock);
 }
 
-void rvw_housekeeper_wait_for_room(rvw_housekeeper_t *k) {
+rv_status_t rvw_housekeeper_wait_for_room(rvw_housekeeper_t *k, rv_error_t *err) {
+    const size_t most = 2 * (size_t)RV_TAIL_TOTAL;
     size_t tails = all_tails(k->holdings);
     pthread_mutex_lock(&k->lock);
     k->tails = tails;
     if (k->tails >= RV_TAIL_TOTAL)
         pthread_cond_signal(&k->work);
-    while (k->tails > 2 * (size_t)RV_TAIL_TOTAL && !k->stop)
+    while (k->tails > most && !k->stop && k->no_room.status == RV_OK)
         pthread_cond_wait(&k->room, &k->lock);
+    rv_status_t status = k->tails > most ? k->no_room.status : RV_OK;
+    if (status != RV_OK)
+        *err = k->no_room;
     pthread_mutex_unlock(&k->lock);
+    return status;
 }
 
 void rvw_housekeeper_maintain(rvw_housekeeper_t *k, rvw_call_t *call) {

@@ -13,8 +13,9 @@ void rvw_housekeeper_destroy(rvw_housekeeper_t **housekeeper);
 
 /* A partition was written to: look at its tail. Any thread. */
 void rvw_housekeeper_wrote(rvw_housekeeper_t *housekeeper, uint32_t partition);
-/* Waits while the tails together hold more than twice RV_TAIL_TOTAL. For the writer. */
-void rvw_housekeeper_wait_for_room(rvw_housekeeper_t *housekeeper);
+/* Waits while the tails together hold more than twice RV_TAIL_TOTAL. For the writer. RESOURCE_EXHAUSTED when they
+ * cannot be flushed for lack of room on the disk. */
+rv_status_t rvw_housekeeper_wait_for_room(rvw_housekeeper_t *housekeeper, rv_error_t *err);
 /* Takes over a reference of a Maintain call. */
 void rvw_housekeeper_maintain(rvw_housekeeper_t *housekeeper, rvw_call_t *call);
 /* Flushes everything, now, on the caller's thread, and lets every partition go: any worker may take it then. */

@@ -135,6 +135,8 @@ static rv_status_t prepare_part(rvw_writer_t *w, const rv_catalog_t *catalog, pa
     Reveille__V1__PartitionWrite *write = part->write;
     rv_error_t *err = &part->err;
     rv_status_t status = rvw_holdings_serving(w->holdings, write->partition, write->epoch, &part->partition, err);
+    if (status == RV_OK && rvw_partition_waits(part->partition))
+        status = rvw_holdings_catch_up(w->holdings, write->partition, err);
     if (status == RV_OK && write->schema_version > rv_catalog_schema_version(catalog))
         status =
             rv_fail(err, RV_REASON_SCHEMA, "the write was made for schema version %llu, this worker has %llu",
@@ -208,9 +210,13 @@ static void apply_part(rvw_writer_t *w, const rv_catalog_t *catalog, rv_arena_t 
     if (status != RV_OK) {
         rv_log(RV_LOG_ERROR, "apply-failed", "partition %u: %s", part->write->partition, part->err.message);
         rv_error_t why = part->err;
-        rvw_partition_fail(part->partition, &why);
-        rv_fail(&part->err, RV_REASON_OUTCOME_UNKNOWN,
-                "partition %u went out of service while it applied the write: %s", part->write->partition, why.message);
+        bool waits = rvw_partition_waits(part->partition);
+        if (!waits)
+            rvw_partition_fail(part->partition, &why);
+        rv_fail(&part->err, RV_REASON_OUTCOME_UNKNOWN, "partition %u %s: %s", part->write->partition,
+                waits ? "has logged the write and carries it out when there is room"
+                      : "went out of service while it applied the write",
+                why.message);
         return;
     }
     part->lsn = lsn;
@@ -288,9 +294,15 @@ static void answer_member(member_t *member) {
 
 static void write_group(rvw_writer_t *w, size_t n) {
     rv_catalog_t *catalog = rvw_holdings_catalog(w->holdings);
-    rvw_housekeeper_wait_for_room(w->housekeeper);
-    for (size_t i = 0; i < n; i++)
-        prepare_member(w, catalog, &w->group[i]);
+    rv_error_t no_room = {0};
+    if (rvw_holdings_save_catalog(w->holdings, &no_room) == RV_OK)
+        rvw_housekeeper_wait_for_room(w->housekeeper, &no_room);
+    for (size_t i = 0; i < n; i++) {
+        if (no_room.status != RV_OK && w->group[i].err.status == RV_OK)
+            w->group[i].err = no_room;
+        else
+            prepare_member(w, catalog, &w->group[i]);
+    }
     log_group(w, n);
     for (size_t i = 0; i < n; i++) {
         member_t *member = &w->group[i];

@@ -73,6 +73,9 @@
 #define RV_MAX_CLIENT_FLIGHT (2u << 20) /* on their way to one client */
 #define RV_MAX_FLIGHT (128u << 20)      /* to all clients */
 
+/* Disk. */
+#define RV_DISK_RESERVE (8u << 20) /* bytes that writes leave free: room for flushes and for trimming the log */
+
 /* Sockets: one place for the marks, see cluster.md. */
 #define RV_HWM 64
 #define RV_HWM_COORDINATOR 256

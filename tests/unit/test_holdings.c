@@ -98,26 +98,48 @@ static void assign(rvw_holdings_t *h, uint32_t first) {
         fail_msg("%s", err.message);
 }
 
-/* One contact with one event, logged and applied. */
-static void put(rvw_holdings_t *h, uint32_t number) {
-    Reveille__V1__StringColumn keys = REVEILLE__V1__STRING_COLUMN__INIT;
+/* Logs a write with events of one contact, which is new, or that takes the one event of contact `gone` away. */
+static rv_status_t write_events(rvw_holdings_t *h, uint32_t number, uint64_t lsn, uint32_t n, uint64_t gone,
+                                rv_error_t *err) {
+    enum { MOST = 1000, ID = 1000 };
+    static uint8_t ids[MOST * ID];
+    static uint32_t zeros[MOST], types[MOST], lengths[MOST];
+    static int64_t times[MOST];
+    static uint64_t random = 1;
+    Reveille__V1__StringColumn keys = REVEILLE__V1__STRING_COLUMN__INIT, id = REVEILLE__V1__STRING_COLUMN__INIT;
+    Reveille__V1__Column column = REVEILLE__V1__COLUMN__INIT;
     Reveille__V1__EventBatch batch = REVEILLE__V1__EVENT_BATCH__INIT;
+    Reveille__V1__EventDelete taken = REVEILLE__V1__EVENT_DELETE__INIT;
     Reveille__V1__WriteIdentity identity = REVEILLE__V1__WRITE_IDENTITY__INIT;
     Reveille__V1__PartitionWrite write = REVEILLE__V1__PARTITION_WRITE__INIT;
     rvw_partition_t *partition = rvw_holdings_partition(h, number);
-    assert_non_null(partition);
-    uint64_t lsn = rvw_partition_lsn(partition) + 1, hash;
+    uint64_t hash;
     char key[32];
-    uint32_t length = (uint32_t)snprintf(key, sizeof key, "c%llu", (unsigned long long)lsn), zero = 0, click = CLICK;
-    int64_t at = 1700000000000ll;
+    assert_non_null(partition);
+    uint32_t length = (uint32_t)snprintf(key, sizeof key, "c%llu", (unsigned long long)(gone ? gone : lsn));
+    for (uint32_t i = 0; i < n; i++) {
+        types[i] = CLICK;
+        times[i] = 1700000000000ll + i;
+        lengths[i] = ID;
+    }
+    for (size_t i = 0; i < (size_t)n * ID; i++) { /* what cannot be packed */
+        random = random * 6364136223846793005ull + 1442695040888963407ull;
+        ids[i] = (uint8_t)('a' + (random >> 40) % 26);
+    }
     keys.data = (ProtobufCBinaryData){length, (uint8_t *)key};
     keys.n_lengths = 1;
     keys.lengths = &length;
+    id.data = (ProtobufCBinaryData){(size_t)n * ID, ids};
+    id.n_lengths = n;
+    id.lengths = lengths;
+    column.type = RV_STRING;
+    column.strings = &id;
     batch.contact_keys = &keys;
-    batch.n_contacts = batch.n_times_ms = batch.n_types = 1;
-    batch.contacts = &zero;
-    batch.times_ms = &at;
-    batch.types = &click;
+    batch.n_contacts = batch.n_times_ms = batch.n_types = n;
+    batch.contacts = zeros;
+    batch.times_ms = times;
+    batch.types = types;
+    batch.event_id = n > 1 ? &column : NULL;
     identity.producer =
         (ProtobufCBinaryData){16, (uint8_t *)(uintptr_t) "\x01\x8b\xcf\xe5\x68\x00\x70\x00\x80\x00zzzzzz"};
     identity.sequence = lsn;
@@ -127,21 +149,33 @@ static void put(rvw_holdings_t *h, uint32_t number) {
     write.schema_version = 1;
     write.body_case = REVEILLE__V1__PARTITION_WRITE__BODY_EVENTS;
     write.events = &batch;
+    if (gone) {
+        taken.selector_case = REVEILLE__V1__EVENT_DELETE__SELECTOR_BATCH;
+        taken.batch = &batch;
+        write.body_case = REVEILLE__V1__PARTITION_WRITE__BODY_EVENT_DELETE;
+        write.event_delete = &taken;
+    }
     rv_catalog_t *catalog = rvw_holdings_catalog(h);
     rvw_result_t result;
     rv_arena_t arena;
-    rv_error_t err = {0};
     rvw_record_t record = {.partition = number, .lsn = lsn};
     uint8_t *bytes;
     rv_arena_init(&arena, SIZE_MAX);
-    assert_int_equal(rvw_record_make(&write, &bytes, &record.n, &hash, &err), RV_OK);
+    assert_int_equal(rvw_record_make(&write, &bytes, &record.n, &hash, err), RV_OK);
     record.bytes = bytes;
-    assert_int_equal(rvw_wal_append(rvw_holdings_wal(h), &record, 1, &err), RV_OK);
-    assert_int_equal(rvw_partition_apply(partition, catalog, &write, lsn, hash, false, &arena, &result, &err), RV_OK);
-    assert_int_equal(result.applied, 1);
+    assert_int_equal(rvw_wal_append(rvw_holdings_wal(h), &record, 1, err), RV_OK);
+    rv_status_t status = rvw_partition_apply(partition, catalog, &write, lsn, hash, false, &arena, &result, err);
     free(bytes);
     rv_arena_done(&arena);
     rv_catalog_unref(&catalog);
+    return status;
+}
+
+/* One contact with one event, logged and applied. */
+static void put(rvw_holdings_t *h, uint32_t number) {
+    rv_error_t err;
+    uint64_t lsn = rvw_partition_lsn(rvw_holdings_partition(h, number)) + 1;
+    assert_int_equal(write_events(h, number, lsn, 1, 0, &err), RV_OK);
 }
 
 static void flush(rvw_holdings_t *h, uint32_t number) {
@@ -187,6 +221,74 @@ static void problem(const rvw_holdings_t *h, uint32_t number, const char *why) {
     const char *text = rvw_holdings_problem(h, number);
     if (!text || !strstr(text, why))
         fail_msg("'%s' is not in: %s", why, text ? text : "(no problem)");
+}
+
+static void in_service(rvw_holdings_t *h, uint64_t lsn, uint64_t events) {
+    rvw_partition_t *partition = rvw_holdings_partition(h, 0);
+    rvw_partition_counts_t counts;
+    rvw_view_t *view;
+    rv_error_t err;
+    assert_null(rvw_partition_problem(partition));
+    assert_int_equal(rvw_view_take(partition, &view, &err), RV_OK);
+    assert_int_equal(rvw_view_lsn(view), lsn);
+    rvw_view_release(&view);
+    rvw_partition_counts(partition, &counts);
+    assert_int_equal(counts.events, events);
+}
+
+/* The first two flushes fail, and later the second transaction of one. */
+#define FAULTS "flush-begin:err:1,flush-begin:err:1,flush-between:err:1"
+
+static void a_deletion_without_room_waits_and_is_carried_out_in_its_turn(void **state) {
+    (void)state;
+#ifdef RV_FAULTS
+    rv_error_t err;
+    rvw_holdings_t *h = open_worker("worker-1");
+    assign(h, 0);
+    put(h, 0);
+    put(h, 0);
+    assert_int_equal(write_events(h, 0, 3, 1, 1, &err), RV_RESOURCE_EXHAUSTED);
+    in_service(h, 2, 2);
+    assert_true(rvw_partition_waits(rvw_holdings_partition(h, 0)));
+    assert_int_equal(write_events(h, 0, 4, 1, 0, &err), RV_RESOURCE_EXHAUSTED); /* of the same group */
+    in_service(h, 2, 2);
+    assert_int_equal(rvw_holdings_catch_up(h, 0, &err), RV_RESOURCE_EXHAUSTED);
+    in_service(h, 2, 2);
+    assert_int_equal(rvw_holdings_catch_up(h, 0, &err), RV_OK);
+    in_service(h, 4, 2);
+    assert_false(rvw_partition_waits(rvw_holdings_partition(h, 0)));
+    put(h, 0);
+    in_service(h, 5, 3);
+    rvw_holdings_close(&h);
+    h = open_worker("worker-1");
+    in_service(h, 5, 3);
+    rvw_holdings_close(&h);
+#else
+    skip();
+#endif
+}
+
+static void a_flush_that_had_room_for_a_part_is_repeated(void **state) {
+    (void)state;
+#ifdef RV_FAULTS
+    rv_error_t err;
+    rvw_holdings_t *h = open_worker("worker-1");
+    assign(h, 0);
+    for (uint64_t lsn = 1; lsn <= 20; lsn++)
+        assert_int_equal(write_events(h, 0, lsn, 1000, 0, &err), RV_OK);
+    assert_int_equal(rvw_partition_flush(rvw_holdings_partition(h, 0), &err), RV_RESOURCE_EXHAUSTED);
+    in_service(h, 20, 20000);
+    assert_int_equal(write_events(h, 0, 21, 1, 0, &err), RV_OK);
+    in_service(h, 21, 20001);
+    flush(h, 0);
+    in_service(h, 21, 20001);
+    rvw_holdings_close(&h);
+    h = open_worker("worker-1");
+    in_service(h, 21, 20001);
+    rvw_holdings_close(&h);
+#else
+    skip();
+#endif
 }
 
 static void a_log_that_is_gone_or_older_or_another_s_is_refused(void **state) {
@@ -310,7 +412,10 @@ static void a_partition_that_was_let_go_is_taken_anywhere(void **state) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
+    setenv("REV_FAULT", FAULTS, 1);
     const struct CMUnitTest tests[] = {
+        TEST(a_deletion_without_room_waits_and_is_carried_out_in_its_turn),
+        TEST(a_flush_that_had_room_for_a_part_is_repeated),
         TEST(a_log_that_is_gone_or_older_or_another_s_is_refused),
         TEST(a_partition_that_is_gone_or_older_is_named_and_the_other_serves),
         TEST(a_partition_moved_by_hand_is_named_on_both_sides),

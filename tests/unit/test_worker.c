@@ -329,6 +329,28 @@ static void a_start_brings_everything_back_from_the_log(void **state) {
     assert_int_equal(count_now(f), 40);
 }
 
+/* The others are seen to; the answer says which one was not. */
+static void housekeeping_names_a_partition_that_is_out_of_service(void **state) {
+    fixture_t *f = *state;
+    Reveille__V1__MaintainRequest maintain = REVEILLE__V1__MAINTAIN_REQUEST__INIT;
+    rv_error_t why;
+    assign(f, true, 1, RV_OK);
+    for (unsigned i = 0; i < 40; i++) {
+        send_click(f, i, i + 1);
+        assert_int_equal(receive(f), RV_OK);
+    }
+    rv_fail(&why, RV_REASON_DAMAGED, "it is the test's");
+    rvw_partition_fail(rvw_holdings_partition(f->holdings, 1), &why);
+    maintain.compact = true;
+    rvw_housekeeper_maintain(f->housekeeper, make_call(f, &maintain.base));
+    assert_int_equal(receive(f), RV_DATA_LOSS);
+    for (uint32_t i = 0; i < PARTITIONS; i++) {
+        rvw_partition_t *partition = rvw_holdings_partition(f->holdings, i);
+        assert_true(rvw_partition_lsn(partition) > 0);
+        assert_int_equal(rvw_partition_flushed_lsn(partition), i == 1 ? 0 : rvw_partition_lsn(partition));
+    }
+}
+
 static void an_older_term_is_refused(void **state) {
     fixture_t *f = *state;
     assign(f, true, 5, RV_OK);
@@ -446,6 +468,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(an_acknowledged_write_is_seen_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(a_repetition_has_no_second_effect, setup, teardown),
         cmocka_unit_test_setup_teardown(a_start_brings_everything_back_from_the_log, setup, teardown),
+        cmocka_unit_test_setup_teardown(housekeeping_names_a_partition_that_is_out_of_service, setup, teardown),
         cmocka_unit_test_setup_teardown(an_older_term_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(companies_are_read_with_every_write_that_was_sent_before, setup, teardown),
         cmocka_unit_test_setup_teardown(a_second_process_is_refused, setup, teardown),

@@ -228,13 +228,14 @@ static rv_status_t apply_delete(rvw_apply_t *apply, uint64_t content_hash) {
     pthread_mutex_lock(&p->maintenance);
     rv_status_t status = rvw_flush_all(p, apply->err);
     if (status == RV_OK) {
+        status = rvw_delete_events(p, delete, apply->lsn, apply->arena, &apply->result->applied, apply->err);
+    }
+    atomic_store(&p->waits, status == RV_RESOURCE_EXHAUSTED);
+    if (status == RV_OK) {
         pthread_mutex_lock(&p->apply);
         apply->tail = p->active;
         status = remember(apply, content_hash);
         pthread_mutex_unlock(&p->apply);
-    }
-    if (status == RV_OK) {
-        status = rvw_delete_events(p, delete, apply->lsn, apply->arena, &apply->result->applied, apply->err);
     }
     if (status == RV_OK && delete->selector_case == REVEILLE__V1__EVENT_DELETE__SELECTOR_BATCH) {
         uint64_t asked = delete->batch->n_contacts;
@@ -260,6 +261,9 @@ rv_status_t rvw_partition_apply(rvw_partition_t *p, const rv_catalog_t *catalog,
         return rv_fail(err, RV_REASON_BUG, "write %llu comes after %llu", (unsigned long long)lsn,
                        (unsigned long long)rvw_partition_lsn(p));
     }
+    if (!known && rvw_partition_waits(p) && lsn != rvw_partition_lsn(p) + 1) {
+        return rv_fail(err, RV_REASON_QUOTA, "partition %u waits for room for a deletion", p->identity.partition);
+    }
     if (write->body_case == REVEILLE__V1__PARTITION_WRITE__BODY_EVENT_DELETE) {
         status = apply_delete(&apply, content_hash);
     } else {
@@ -273,7 +277,9 @@ rv_status_t rvw_partition_apply(rvw_partition_t *p, const rv_catalog_t *catalog,
         pthread_mutex_unlock(&p->apply);
     }
     if (status) {
-        rvw_partition_fail(p, &inner);
+        if (!rvw_partition_waits(p)) {
+            rvw_partition_fail(p, &inner);
+        }
         if (err) {
             *err = inner;
         }

@@ -3,7 +3,7 @@
  * Values are put under a new generation. When a transaction grows past 16 MiB it is committed and the next one begun:
  * what it wrote is not in effect, because the state still names the older generation. The last transaction removes what
  * is replaced and writes the state. After a failure that follows such an intermediate commit the environment holds
- * leftovers, which the next open removes: the owner takes the partition out of service.
+ * leftovers, which the next change or the next open removes first.
  */
 #ifndef REVEILLE_WORKER_CHANGE_H
 #define REVEILLE_WORKER_CHANGE_H

@@ -1,9 +1,10 @@
 /* copy.c: data directories: their lock, and the exchange of data.mdb for a compact copy.
  *
  * A copy is built in DIR/compact, synced, and renamed over DIR/data.mdb. Killed before the rename, the old file is
- * whole and the next open removes the copy; killed after it, the new one is. The lock file of LMDB is removed before
- * the rename: readers of the old file keep theirs, the new file gets a new one, so the two never share a table of
- * readers. A directory is locked by flock on itself.
+ * whole and the next open removes the copy; killed after it, the new one is. The copy's lock file of LMDB takes the
+ * place of the old one before the rename: readers of the old file keep theirs, so the two never share a table of
+ * readers, and no new file needs room. A lack of space is told before the rename only; after it the outcome is unknown.
+ * A directory is locked by flock on itself.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,7 +27,8 @@ static rv_status_t cannot(rv_error_t *err, const char *what, const char *path) {
 rv_status_t rvw_sync_path(const char *path, rv_error_t *err) {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0 || fsync(fd) != 0) {
-        rv_status_t status = rv_fail(err, RV_REASON_OUTCOME_UNKNOWN, "cannot sync %.300s: %s", path, strerror(errno));
+        rv_reason_t reason = errno == ENOSPC || errno == EDQUOT ? RV_REASON_QUOTA : RV_REASON_OUTCOME_UNKNOWN;
+        rv_status_t status = rv_fail(err, reason, "cannot sync %.300s: %s", path, strerror(errno));
         if (fd >= 0) {
             close(fd);
         }
@@ -77,12 +79,13 @@ rv_status_t rvw_copy_begin(const char *dir, rv_error_t *err) {
 }
 
 rv_status_t rvw_copy_end(const char *dir, rv_error_t *err) {
-    char from[PATH], to[PATH], lock[PATH];
+    char from[PATH], to[PATH], lock[PATH], new_lock[PATH];
     if (snprintf(from, sizeof from, "%s/compact/data.mdb", dir) >= PATH) {
         return rv_fail(err, RV_REASON_LIMIT, "the path of a data directory is longer than 4,000 bytes");
     }
     snprintf(to, sizeof to, "%s/data.mdb", dir);
     snprintf(lock, sizeof lock, "%s/lock.mdb", dir);
+    snprintf(new_lock, sizeof new_lock, "%s/compact/lock.mdb", dir);
     rv_status_t status = rvw_sync_path(from, err);
     if (status) {
         return status;
@@ -90,8 +93,8 @@ rv_status_t rvw_copy_end(const char *dir, rv_error_t *err) {
     if (RV_FAULT("compact-before-rename")) {
         return rv_fail(err, RV_REASON_QUOTA, "fault point compact-before-rename");
     }
-    if (unlink(lock) != 0 && errno != ENOENT) {
-        return cannot(err, "remove", lock);
+    if (rename(new_lock, lock) != 0) {
+        return cannot(err, "rename", new_lock);
     }
     if (rename(from, to) != 0) {
         return cannot(err, "rename", from);
@@ -101,5 +104,7 @@ rv_status_t rvw_copy_end(const char *dir, rv_error_t *err) {
     }
     /* What the copy leaves behind is empty, and the next open removes it too. */
     rvw_copy_drop(dir, NULL);
-    return rvw_sync_path(dir, err);
+    status = rvw_sync_path(dir, err);
+    return status ? rv_fail(err, RV_REASON_OUTCOME_UNKNOWN, "cannot tell whether the copy in %.300s is durable", dir)
+                  : RV_OK;
 }

@@ -27,6 +27,8 @@ struct rvw_partition {
     pthread_mutex_t maintenance, apply, seam;
     pthread_cond_t quiet; /* with seam: the last view was released */
     uint32_t views;
+    bool leftovers;    /* under maintenance: of a change that had no room */
+    atomic_bool waits; /* a logged deletion had no room: nothing is applied until it is */
     rvw_base_t *base;
     rvw_tail_t *frozen, *active;
     /* What the newest view shows. */
@@ -57,7 +59,9 @@ rv_status_t rvw_flush_all(rvw_partition_t *partition, rv_error_t *err);
 /* Opens the newest commit as the base; with `drop_frozen` the frozen tail is in it, with `lsn` (not 0) a write became
  * visible by it. */
 rv_status_t rvw_publish(rvw_partition_t *partition, rvw_env_t *env, bool drop_frozen, uint64_t lsn, rv_error_t *err);
-/* Ends a change that failed: leftovers or an unknown outcome take the partition out of service. Returns the status. */
+/* Begins the next change, after removing what one without room left behind. */
+rv_status_t rvw_change_next(rvw_partition_t *partition, rvw_change_t *change, rv_error_t *err);
+/* Ends a change that failed: whatever is not a lack of room takes the partition out of service. Returns the status. */
 rv_status_t rvw_change_failed(rvw_partition_t *partition, const rvw_change_t *change, rv_status_t status,
                               const rv_error_t *err);
 /* OK, or why the partition is out of service. */

@@ -152,7 +152,7 @@ static rv_status_t rewrite(marks_t *marks) {
     rvw_partition_t *p = marks->p;
     rvw_state_t state = *rvw_base_state(p->base);
     rvw_change_t change;
-    rv_status_t status = rvw_change_begin(&change, rvw_base_env(p->base), state.gen + 1, marks->err);
+    rv_status_t status = rvw_change_next(p, &change, marks->err);
     for (uint32_t k = 0; status == RV_OK && k < marks->n;) {
         if (rvw_stored_place(marks->entries[k])->table == RVW_EVENTS) {
             status = rewrite_list(marks, &change, &k, &state);

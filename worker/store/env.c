@@ -12,12 +12,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "inspect.h"
 #include "reveille/limits.h"
 
 #define MAX_READERS 512u
+#define LOCK_BYTES (MAX_READERS * 64 + 4096) /* a cache line a reader, and what is before them */
 
 struct rvw_env {
     MDB_env *mdb;
@@ -56,6 +58,22 @@ rv_status_t rvw_env_fail(rv_error_t *err, int code, const char *what) {
     return rv_fail(err, reason, "cannot %s: %s", what, mdb_strerror(code));
 }
 
+/* LMDB maps its lock file with holes: on a full disk the first touch of one would be a SIGBUS. So all of it is
+ * allocated before. A greater file only means more readers. */
+static int allocate_lock(const char *dir) {
+    char path[4096];
+    if (snprintf(path, sizeof path, "%s/lock.mdb", dir) >= (int)sizeof path) {
+        return ENAMETOOLONG;
+    }
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        return errno;
+    }
+    int code = posix_fallocate(fd, 0, LOCK_BYTES);
+    close(fd);
+    return code;
+}
+
 static int open_dbi(rvw_env_t *env) {
     MDB_txn *txn;
     int code = mdb_txn_begin(env->mdb, NULL, 0, &txn);
@@ -88,7 +106,10 @@ rv_status_t rvw_env_open(const char *dir, rvw_env_mode_t mode, rvw_env_t **ret, 
     }
     atomic_init(&env->refs, 1);
     unsigned flags = MDB_NOTLS | MDB_NORDAHEAD | (mode == RVW_ENV_UNUSED ? MDB_NOSYNC : 0u);
-    int code = mdb_env_create(&env->mdb);
+    int code = allocate_lock(dir);
+    if (!code) {
+        code = mdb_env_create(&env->mdb);
+    }
     if (!code) {
         code = mdb_env_set_mapsize(env->mdb, RV_MAP_SIZE);
     }
@@ -136,6 +157,19 @@ void rvw_env_bytes(const rvw_env_t *env, uint64_t *ret_used, uint64_t *ret_map) 
     mdb_env_stat(env->mdb, &stat);
     *ret_used = (info.me_last_pgno + 1) * stat.ms_psize;
     *ret_map = info.me_mapsize;
+}
+
+rv_status_t rvw_env_room(const rvw_env_t *env, uint64_t bytes, rv_error_t *err) {
+    struct statvfs disk;
+    const char *dir;
+    if (mdb_env_get_path(env->mdb, &dir) || statvfs(dir, &disk) != 0) {
+        return RV_OK;
+    }
+    uint64_t room = (uint64_t)disk.f_bavail * disk.f_frsize;
+    return room >= bytes + RV_DISK_RESERVE
+               ? RV_OK
+               : rv_fail(err, RV_REASON_QUOTA, "the disk of %.300s is full: %llu KiB are left, %u KiB stay free", dir,
+                         (unsigned long long)room / 1024, RV_DISK_RESERVE / 1024);
 }
 
 double rvw_env_fill(const rvw_env_t *env) {
@@ -203,21 +237,43 @@ rv_status_t rvw_txn_cursor(rvw_txn_t *txn, MDB_cursor **ret) {
     return rvw_txn_note(txn, mdb_cursor_open(txn->txn, txn->env->dbi, ret), "open a cursor");
 }
 
+/* The meta page still names an older transaction, and LMDB has not failed on it. */
+static bool not_done(const rvw_env_t *env, size_t id) {
+    MDB_envinfo info;
+    MDB_txn *txn;
+    if (mdb_env_info(env->mdb, &info) || info.me_last_txnid >= id || mdb_txn_begin(env->mdb, NULL, MDB_RDONLY, &txn)) {
+        return false;
+    }
+    mdb_txn_abort(txn);
+    return true;
+}
+
 rv_status_t rvw_txn_commit(rvw_txn_t *txn) {
     if (txn->status) {
         rvw_txn_abort(txn);
         return txn->status;
     }
+    size_t id = mdb_txn_id(txn->txn);
     int code = mdb_txn_commit(txn->txn);
     txn->txn = NULL;
-    if (code == MDB_MAP_FULL || code == ENOSPC || code == EDQUOT || code == ENOMEM) {
-        return rvw_txn_note(txn, code, "commit a transaction");
+    if (!code) {
+        return RV_OK;
     }
-    if (code) {
-        txn->status = rv_fail(&txn->error, RV_REASON_OUTCOME_UNKNOWN, "cannot tell whether a commit was done: %s",
-                              mdb_strerror(code));
+    if (not_done(txn->env, id)) {
+        const char *dir = "";
+        char what[400];
+        mdb_env_get_path(txn->env->mdb, &dir);
+        snprintf(what, sizeof what, "commit to %.300s", dir);
+        if (code == MDB_MAP_FULL || code == ENOSPC || code == EDQUOT || code == ENOMEM) {
+            return rvw_txn_note(txn, code, what);
+        }
+        /* LMDB calls a write that was cut short for lack of space an input/output error. */
+        if (code == EIO && rvw_env_room(txn->env, txn->bytes, &txn->error) != RV_OK) {
+            return txn->status = txn->error.status;
+        }
     }
-    return txn->status;
+    return txn->status = rv_fail(&txn->error, RV_REASON_OUTCOME_UNKNOWN, "cannot tell whether a commit was done: %s",
+                                 mdb_strerror(code));
 }
 
 void rvw_txn_abort(rvw_txn_t *txn) {

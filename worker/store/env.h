@@ -25,6 +25,8 @@ rv_status_t rvw_env_open(const char *dir, rvw_env_mode_t mode, rvw_env_t **ret, 
 rvw_env_t *rvw_env_ref(rvw_env_t *env);
 /* The last one closes it; no transaction may be open then. */
 void rvw_env_unref(rvw_env_t **env);
+/* RESOURCE_EXHAUSTED/QUOTA when the disk would have less than RV_DISK_RESERVE left after so many bytes. */
+rv_status_t rvw_env_room(const rvw_env_t *env, uint64_t bytes, rv_error_t *err);
 /* Share of the map that is in use, free pages included, 0 to 1. */
 double rvw_env_fill(const rvw_env_t *env);
 /* Bytes of the map, and those in use. */
@@ -53,6 +55,8 @@ rv_status_t rvw_txn_delete(rvw_txn_t *txn, const void *key, size_t key_n);
 rv_status_t rvw_txn_cursor(rvw_txn_t *txn, MDB_cursor **ret);
 /* Notes a code of a cursor call; MDB_NOTFOUND is none. */
 rv_status_t rvw_txn_note(rvw_txn_t *txn, int code, const char *what);
+/* UNAVAILABLE/OUTCOME_UNKNOWN only when it may have been done or the disk gave an error of its own: a lack of space
+ * before the meta page is RESOURCE_EXHAUSTED/QUOTA, whatever LMDB calls it, and the environment goes on. */
 rv_status_t rvw_txn_commit(rvw_txn_t *txn);
 void rvw_txn_abort(rvw_txn_t *txn);
 

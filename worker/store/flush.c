@@ -155,7 +155,7 @@ static rv_status_t flush_frozen(rvw_partition_t *p, rv_error_t *err) {
     if (RV_FAULT("flush-begin")) {
         return rv_fail(err, RV_REASON_QUOTA, "fault point flush-begin");
     }
-    rv_status_t status = rvw_change_begin(&change, env, state.gen + 1, err);
+    rv_status_t status = rvw_change_next(p, &change, err);
     if (status == RV_OK) {
         status = build(&change, &sight, &state, err);
     }

@@ -69,7 +69,7 @@ static rv_status_t merge_slice(rvw_partition_t *p, uint32_t max_runs, rvw_place_
     if (!*ret_more) {
         return RV_OK;
     }
-    rv_status_t status = rvw_change_begin(&change, rvw_base_env(p->base), state.gen + 1, err);
+    rv_status_t status = rvw_change_next(p, &change, err);
     do {
         *after = *rvw_stored_place(rvw_base_entries(p->base, NULL)[first]);
         if (status == RV_OK) {

@@ -222,6 +222,8 @@ static rv_status_t open_data(rvw_partition_t *p, rv_error_t *err) {
     }
     if (status == RV_OK) {
         status = remove_leftovers(env, err);
+        p->leftovers = status == RV_RESOURCE_EXHAUSTED; /* reading is possible: no state names them */
+        status = p->leftovers ? RV_OK : status;
     }
     if (status == RV_OK) {
         status = rvw_base_open(env, NULL, &p->base, err);
@@ -317,7 +319,7 @@ const rvw_identity_t *rvw_partition_get_identity(const rvw_partition_t *partitio
 static rv_status_t write_state(rvw_partition_t *p, const rvw_state_t *state, rv_error_t *err) {
     rvw_state_t next = *state;
     rvw_change_t change;
-    rv_status_t status = rvw_change_begin(&change, rvw_base_env(p->base), next.gen + 1, err);
+    rv_status_t status = rvw_change_next(p, &change, err);
     if (status == RV_OK) {
         status = rvw_change_commit(&change, &next, NULL, 0, err);
     }
@@ -411,6 +413,10 @@ void rvw_partition_counts(const rvw_partition_t *p, rvw_partition_counts_t *ret)
     ret->bytes = stat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
 }
 
+bool rvw_partition_waits(const rvw_partition_t *p) {
+    return atomic_load(&p->waits);
+}
+
 bool rvw_partition_wants_compact(const rvw_partition_t *p) {
     pthread_mutex_t *seam = (pthread_mutex_t *)(uintptr_t)&p->seam;
     pthread_mutex_lock(seam);
@@ -465,10 +471,21 @@ rv_status_t rvw_publish(rvw_partition_t *p, rvw_env_t *env, bool drop_frozen, ui
     return RV_OK;
 }
 
+rv_status_t rvw_change_next(rvw_partition_t *p, rvw_change_t *change, rv_error_t *err) {
+    *change = (rvw_change_t){0};
+    rv_status_t status = p->leftovers ? remove_leftovers(rvw_base_env(p->base), err) : RV_OK;
+    if (status) {
+        return status;
+    }
+    p->leftovers = false;
+    return rvw_change_begin(change, rvw_base_env(p->base), rvw_base_state(p->base)->gen + 1, err);
+}
+
 rv_status_t rvw_change_failed(rvw_partition_t *p, const rvw_change_t *change, rv_status_t status,
                               const rv_error_t *err) {
     rv_error_t why = {.message = "a change of the partition failed"};
-    if (change->between || status != RV_RESOURCE_EXHAUSTED) {
+    p->leftovers = p->leftovers || change->between;
+    if (status != RV_RESOURCE_EXHAUSTED) {
         rvw_partition_fail(p, err ? err : &why);
     }
     return status;

@@ -67,7 +67,9 @@ typedef struct {
 
 /* Applies a logged write to the tail and publishes it: visible to the next view. Deterministic: replaying the log gives
  * the same state. The write has been validated (rvw_write_check). With `known`, reports what a repetition finds and
- * changes nothing. An error takes the partition out of service. */
+ * changes nothing. An error takes the partition out of service, but for a deletion of events that has no room on the
+ * disk: it is RESOURCE_EXHAUSTED, the partition is read as before it and waits, and nothing is applied until the same
+ * write is, from the log. */
 rv_status_t rvw_partition_apply(rvw_partition_t *partition, const rv_catalog_t *catalog,
                                 const Reveille__V1__PartitionWrite *write, uint64_t lsn, uint64_t content_hash,
                                 bool known, rv_arena_t *arena, rvw_result_t *ret, rv_error_t *err);
@@ -76,6 +78,7 @@ rv_status_t rvw_partition_apply(rvw_partition_t *partition, const rv_catalog_t *
  * (a contact may have). Values of `attributes`, as of their types now; text is copied into the arena. */
 rv_status_t rvw_partition_company(rvw_partition_t *partition, rv_str_t key, const rv_attribute_t *attributes, size_t n,
                                   rv_arena_t *arena, uint64_t *ret_version, rv_value_t *ret_values, rv_error_t *err);
+bool rvw_partition_waits(const rvw_partition_t *partition);
 
 /* Shape of a write from the wire or the log: equal lengths, numbers in range, types as in the catalog. INVALID_ARGUMENT
  * or DATA_LOSS is the caller's reading. */

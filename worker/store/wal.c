@@ -138,6 +138,14 @@ static rv_status_t append(rvw_wal_t *wal, const rvw_record_t *records, size_t n,
     if (rvw_env_fill(wal->env) > FULL) {
         return rv_fail(err, RV_REASON_QUOTA, "the log's map is full to 90 %%: writes are refused until it is flushed");
     }
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < n; i++) {
+        bytes += records[i].n;
+    }
+    status = rvw_env_room(wal->env, bytes, err);
+    if (status) {
+        return status;
+    }
     rvw_txn_begin(&txn, wal->env);
     for (size_t i = 0; i < n; i++) {
         put_value(&txn, records[i].partition, records[i].lsn, records[i].bytes, records[i].n);
