@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "apply.h"
+#include "reveille/hash.h"
 #include "tables.h"
 
 typedef struct {
@@ -14,6 +15,7 @@ typedef struct {
     rvw_table_t table;
     bool replace;
     rvw_strings_t keys;
+    rvw_finder_t finder, *companies;
     uint32_t *rows;   /* RVW_NO_ROW: the item is left out */
     uint8_t *changed; /* by item */
 } batch_t;
@@ -124,7 +126,8 @@ static rv_status_t set_value(const batch_t *batch, place_t *place, uint32_t item
 static rv_status_t company_row(const batch_t *batch, rv_value_t *value) {
     uint32_t row;
     bool created;
-    rv_status_t status = rvw_apply_row(batch->apply, RVW_COMPANIES, value->s, true, &row, &created);
+    rv_status_t status =
+        rvw_apply_row(batch->apply, batch->companies, value->s, rv_hash(value->s.p, value->s.n), true, &row, &created);
     value->i = row;
     return status;
 }
@@ -209,10 +212,18 @@ static rv_status_t clear_others(const batch_t *batch, const Reveille__V1__Entity
 }
 
 static rv_status_t find_rows(batch_t *batch) {
+    uint64_t *hashes = rv_arena_alloc(batch->apply->arena, (batch->keys.n + 1) * sizeof *hashes);
+    batch->companies = rv_arena_alloc(batch->apply->arena, sizeof *batch->companies);
+    if (!hashes || !batch->companies) {
+        return rv_fail_memory(batch->apply->err, "the rows of a write");
+    }
+    rvw_finder_init(batch->companies, batch->apply->p, RVW_COMPANIES);
+    rvw_finder_init(&batch->finder, batch->apply->p, batch->table);
+    rvw_finder_warm(&batch->finder, &batch->keys, hashes);
     for (uint32_t i = 0; i < batch->keys.n; i++) {
         bool created;
-        rv_status_t status = rvw_apply_row(batch->apply, batch->table, rvw_strings_get(&batch->keys, i), true,
-                                           &batch->rows[i], &created);
+        rv_status_t status = rvw_apply_row(batch->apply, &batch->finder, rvw_strings_get(&batch->keys, i), hashes[i],
+                                           true, &batch->rows[i], &created);
         if (status) {
             return status;
         }

@@ -343,9 +343,13 @@ bool rvw_tail_add_key(rvw_tail_t *tail, rvw_new_keys_t *keys, rv_str_t key) {
     return true;
 }
 
-rv_str_t rvw_new_key(const rvw_new_keys_t *keys, uint32_t k) {
+const rv_str_t *rvw_new_key_place(const rvw_new_keys_t *keys, uint32_t k) {
     uint32_t at, s = segment_of(k, &at);
-    return keys->segments[s][at];
+    return &keys->segments[s][at];
+}
+
+rv_str_t rvw_new_key(const rvw_new_keys_t *keys, uint32_t k) {
+    return *rvw_new_key_place(keys, k);
 }
 
 bool rvw_list_newest(const rvw_list_t *list, uint32_t row, const rvw_block_t **ret_block, uint32_t *ret_i) {

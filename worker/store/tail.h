@@ -62,9 +62,18 @@ struct rvw_list {
     uint32_t n; /* entries */
     uint32_t n_newest;
     uint32_t *newest; /* patches: 1 + number of the newest entry of each row */
+    /* Events: the newest time, and the first entry of that time. */
+    int64_t newest_time;
+    const rvw_block_t *since_block;
+    uint32_t since;
+    /* Events: so many of the first ones are in the table of identities; the block of the last of them. */
+    uint32_t hashed;
+    const rvw_block_t *hashed_in;
 };
 
-/* Events by identity; the writer's. An entry says where the event is and keeps half of its hash. */
+/* Events by identity; the writer's. A list's events enter it when one comes that is not newer than all of them, so
+ * that what arrives in the order of time costs nothing here. An entry says where the event is and keeps half of its
+ * hash. */
 typedef struct {
     const rvw_block_t *block;
     uint32_t i, tag;
@@ -132,6 +141,14 @@ bool rvw_tail_add_key(rvw_tail_t *tail, rvw_new_keys_t *keys, rv_str_t key);
 bool rvw_list_newest(const rvw_list_t *list, uint32_t row, const rvw_block_t **ret_block, uint32_t *ret_i);
 /* The entry that was just published is now the newest of its row. */
 bool rvw_list_note(rvw_tail_t *tail, rvw_list_t *list, uint32_t row);
+/* Event `i` of the block, the list's last one, has this time. */
+static inline void rvw_list_note_time(rvw_list_t *list, const rvw_block_t *block, uint32_t i, int64_t time) {
+    if (!list->since_block || time > list->newest_time) {
+        list->newest_time = time;
+        list->since_block = block;
+        list->since = block->first + i;
+    }
+}
 /* Makes room for `more` events in the table of identities. */
 bool rvw_seen_reserve(rvw_tail_t *tail, uint32_t more);
 void rvw_seen_add(rvw_tail_t *tail, uint32_t tag, const rvw_block_t *block, uint32_t i);
@@ -143,6 +160,8 @@ rvw_list_t *rvw_tail_next(const rvw_tail_t *tail, rvw_table_t table, uint32_t *a
 /* Entries of a block with an LSN of at most `lsn`. */
 uint32_t rvw_block_visible(const rvw_tail_t *tail, const rvw_block_t *block, uint64_t lsn);
 rv_str_t rvw_new_key(const rvw_new_keys_t *keys, uint32_t k);
+/* Where it is kept. */
+const rv_str_t *rvw_new_key_place(const rvw_new_keys_t *keys, uint32_t k);
 /* Value i of a cell. */
 void rvw_cells_get(const rvw_cells_t *cells, uint32_t i, rv_value_t *ret);
 
