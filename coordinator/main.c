@@ -4,11 +4,14 @@
  * they drain. SIGPIPE is ignored. Exit status: 0 stopped as asked, 1 failed (one line says why), 2 wrong usage. */
 #include "coordinator.h"
 #include "settings.h"
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
+
+#define KEPT_BYTES (32 << 20)
 
 #ifndef RV_VERSION
 #define RV_VERSION "0"
@@ -24,6 +27,12 @@ static int stop_signals(void) {
     if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
         return -1;
     return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+/* Batches come and go by the MiB; memory that goes back to the system in between costs more than it is worth. */
+static void keep_memory(void) {
+    mallopt(M_MMAP_THRESHOLD, KEPT_BYTES);
+    mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
 }
 
 int main(int argc, char **argv) {
@@ -42,6 +51,7 @@ int main(int argc, char **argv) {
         return 0;
     }
     rv_log_level(settings.log_level);
+    keep_memory();
     int stop_fd = stop_signals();
     if (stop_fd < 0) {
         perror("reveille-coordinator: signals");

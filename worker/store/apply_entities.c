@@ -86,7 +86,7 @@ static rv_status_t patch(const batch_t *batch, place_t *place, uint32_t row, rv_
         place->active = rvw_tail_list(apply->tail, batch->table, place->id, place->chunk);
     }
     bool wide = type == RV_DECIMAL && value->present && (rv_i128_t)(int64_t)value->wide != value->wide;
-    rvw_shape_t shape = {place->id, type, (uint8_t)scale, wide};
+    rvw_shape_t shape = {.id = place->id, .type = type, .scale = (uint8_t)scale, .wide = wide};
     if (!place->active || rvw_list_shape(place->active, &shape) == UINT32_MAX) {
         return rv_fail_memory(apply->err, "a patch of a column");
     }

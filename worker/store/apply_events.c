@@ -113,7 +113,7 @@ static uint32_t cell_of(batch_t *batch, rvw_lane_t *lane, uint32_t k, uint32_t i
     if (narrow && k < RVW_LANE_PROPERTIES && lane->cells[k]) {
         return lane->cells[k];
     }
-    rvw_shape_t shape = {column->id, column->type, (uint8_t)column->scale, false};
+    rvw_shape_t shape = {.id = column->id, .type = column->type, .scale = (uint8_t)column->scale};
     if (!narrow) {
         rv_value_t value;
         rvw_input_value(&batch->properties[k], i, &value);
@@ -179,9 +179,29 @@ static bool put_properties(batch_t *batch, rvw_lane_t *lane, rvw_block_t *block,
     return true;
 }
 
+/* A block with room for the event, and a column for everything that it carries. NULL without memory. */
+static rvw_block_t *room_for(batch_t *batch, rvw_lane_t *lane, rv_str_t source, uint32_t i) {
+    rvw_apply_t *apply = batch->apply;
+    if (!lane->list) {
+        lane->list = rvw_tail_list(apply->tail, RVW_EVENTS, lane->type, lane->chunk);
+    }
+    if (!lane->list || !ensure_shapes(batch, lane, i)) {
+        return NULL;
+    }
+    rvw_block_t *block = rvw_list_room(apply->tail, lane->list);
+    if (block && !rvw_list_agree(lane->list, block, atomic_load_explicit(&block->n, memory_order_relaxed), source,
+                                 (int64_t)apply->write->import_id)) {
+        block = rvw_list_room(apply->tail, lane->list);
+        if (block) {
+            rvw_list_agree(lane->list, block, 0, source, (int64_t)apply->write->import_id);
+        }
+    }
+    return block;
+}
+
 /* Fills the columns that every event has. */
-static bool put_fixed(batch_t *batch, rvw_block_t *block, const rvw_event_key_t *key, uint32_t at, uint32_t i) {
-    rv_str_t source = keep(batch, &batch->source, i);
+static bool put_fixed(batch_t *batch, rvw_block_t *block, const rvw_event_key_t *key, rv_str_t source, uint32_t at,
+                      uint32_t i) {
     rv_str_t id = keep(batch, &batch->id, i);
     rv_str_t channel = {"", 0};
     if (rvw_input_present(&batch->channel, i)) {
@@ -191,23 +211,25 @@ static bool put_fixed(batch_t *batch, rvw_block_t *block, const rvw_event_key_t 
         rvw_cells_put_none(&block->cells[RVW_CELL_CHANNEL], at);
     }
     rvw_cells_put_int(&block->cells[RVW_CELL_TIME], at, key->time);
-    rvw_cells_put_int(&block->cells[RVW_CELL_IMPORT], at, (int64_t)batch->apply->write->import_id);
-    rvw_cells_put_text(&block->cells[RVW_CELL_SOURCE], at, source);
     rvw_cells_put_text(&block->cells[RVW_CELL_ID], at, id);
-    return source.p && id.p && channel.p;
+    if (block->cells[RVW_CELL_SOURCE].values) {
+        rvw_cells_put_text(&block->cells[RVW_CELL_SOURCE], at, source);
+    }
+    if (block->cells[RVW_CELL_IMPORT].values) {
+        rvw_cells_put_int(&block->cells[RVW_CELL_IMPORT], at, (int64_t)batch->apply->write->import_id);
+    }
+    return id.p && channel.p;
 }
 
 static bool append(batch_t *batch, rvw_lane_t *lane, const rvw_event_key_t *key, uint32_t i) {
     rvw_apply_t *apply = batch->apply;
-    if (!lane->list) {
-        lane->list = rvw_tail_list(apply->tail, RVW_EVENTS, key->type, key->chunk);
-    }
-    rvw_block_t *block = lane->list && ensure_shapes(batch, lane, i) ? rvw_list_room(apply->tail, lane->list) : NULL;
+    rv_str_t source = keep(batch, &batch->source, i);
+    rvw_block_t *block = source.p ? room_for(batch, lane, source, i) : NULL;
     if (!block) {
         return false;
     }
     uint32_t at = atomic_load_explicit(&block->n, memory_order_relaxed);
-    if (!put_fixed(batch, block, key, at, i) || !put_properties(batch, lane, block, at, i)) {
+    if (!put_fixed(batch, block, key, source, at, i) || !put_properties(batch, lane, block, at, i)) {
         return false;
     }
     rvw_block_publish(apply->tail, lane->list, block, apply->lsn, key->row);

@@ -59,8 +59,8 @@ static bool same(rv_str_t a, rv_str_t b) {
 static bool is_twin(const rvw_block_t *block, uint32_t i, const rvw_event_key_t *key) {
     return block->row[i] == key->row && ((const int64_t *)block->cells[RVW_CELL_TIME].values)[i] == key->time &&
            block->list->id == key->type && block->list->chunk == key->chunk &&
-           same(((const rv_str_t *)block->cells[RVW_CELL_ID].values)[i], key->id) &&
-           same(((const rv_str_t *)block->cells[RVW_CELL_SOURCE].values)[i], key->source);
+           same(rvw_cells_text(&block->cells[RVW_CELL_ID], i), key->id) &&
+           same(rvw_cells_text(&block->cells[RVW_CELL_SOURCE], i), key->source);
 }
 
 /* Enters the list's events that are not yet in the tail's table of identities. */
@@ -78,8 +78,8 @@ static bool hash_list(rvw_tail_t *tail, rvw_list_t *list) {
         }
         rvw_event_key_t key = {.type = list->id, .chunk = list->chunk, .row = block->row[i]};
         key.time = ((const int64_t *)block->cells[RVW_CELL_TIME].values)[i];
-        key.source = ((const rv_str_t *)block->cells[RVW_CELL_SOURCE].values)[i];
-        key.id = ((const rv_str_t *)block->cells[RVW_CELL_ID].values)[i];
+        key.source = rvw_cells_text(&block->cells[RVW_CELL_SOURCE], i);
+        key.id = rvw_cells_text(&block->cells[RVW_CELL_ID], i);
         rvw_seen_add(tail, rvw_event_tag(&key), block, i);
         list->hashed++;
     }
@@ -191,7 +191,7 @@ static uint32_t property(const rvw_twin_t *twin, uint32_t k, char *buf, rvw_shap
         return cells->shape.id;
     }
     const rvw_column_t *column = &twin->events->properties[k];
-    *shape = (rvw_shape_t){twin->events->property_ids[k], column->type, column->scale, false};
+    *shape = (rvw_shape_t){.id = twin->events->property_ids[k], .type = column->type, .scale = column->scale};
     rvw_column_value(column, twin->i, buf, value);
     return shape->id;
 }
