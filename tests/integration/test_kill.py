@@ -79,7 +79,7 @@ class Kill(harness.TestCase):
 
     def strike(self, c, producer, victims):
         """Lets the import run until a random number of batches is acknowledged, then kills."""
-        stop, moment = threading.Event(), self.random.randrange(1, BATCHES - WINDOW)
+        stop, moment = threading.Event(), self.random.randrange(1, BATCHES // 2)  # so that there is more to come
         sender = threading.Thread(target=producer.send_all, args=(stop,))
         sender.start()
         try:
