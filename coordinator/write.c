@@ -130,21 +130,20 @@ static request_t *add_request(rvc_write_t *write, uint32_t slot) {
     return request;
 }
 
-/* One PartitionWrite, packed. */
-static rv_status_t pack_part(rvc_write_t *write, const rvc_write_spec_t *spec, const rvc_share_t *share,
-                             rv_arena_t *arena, uint8_t **ret, size_t *ret_n, rv_error_t *err) {
-    Reveille__V1__PartitionWrite message = REVEILLE__V1__PARTITION_WRITE__INIT;
-    message.partition = share->partition;
-    message.epoch = rvc_cluster_partition(write->core->cluster, share->partition)->epoch;
-    message.identity = (Reveille__V1__WriteIdentity *)(uintptr_t)spec->identity;
-    message.import_id = spec->import_id;
-    message.schema_version =
-        spec->schema_version ? spec->schema_version : rv_catalog_schema_version(write->core->catalog);
-    message.written_ms = write->core->wall_ms();
-    rv_status_t status = spec->body(spec->context, share, arena, &message, err);
-    if (status != RV_OK)
-        return status;
-    return rv_wire_pack(&message.base, ret, ret_n) == RV_OK ? RV_OK : rv_fail_memory(err, "a write");
+/* One PartitionWrite and its size. */
+static rv_status_t make_part(rvc_write_t *write, const rvc_write_spec_t *spec, const rvc_share_t *share,
+                             rv_arena_t *arena, Reveille__V1__PartitionWrite *ret, size_t *ret_n, rv_error_t *err) {
+    reveille__v1__partition_write__init(ret);
+    ret->partition = share->partition;
+    ret->epoch = rvc_cluster_partition(write->core->cluster, share->partition)->epoch;
+    ret->identity = (Reveille__V1__WriteIdentity *)(uintptr_t)spec->identity;
+    ret->import_id = spec->import_id;
+    ret->schema_version = spec->schema_version ? spec->schema_version : rv_catalog_schema_version(write->core->catalog);
+    ret->written_ms = write->core->wall_ms();
+    rv_status_t status = spec->body(spec->context, share, arena, ret, err);
+    if (status == RV_OK)
+        *ret_n = protobuf_c_message_get_packed_size(&ret->base);
+    return status;
 }
 
 static size_t varint(uint8_t *out, size_t value) {
@@ -166,16 +165,35 @@ static bool fits(const rvc_write_t *write, const rvc_share_t *share, uint32_t sl
     return true;
 }
 
-/* Puts a packed part (field 1 of a WriteRequest) behind the last request, or into a new one. */
-static rv_status_t append(rvc_write_t *write, const rvc_share_t *share, uint32_t slot, const uint8_t *bytes, size_t n,
-                          rv_error_t *err) {
+/* Room for n more bytes behind those of a request; NULL without memory. */
+static uint8_t *extend(rv_bytes_t *body, size_t n) {
+    if (n > body->cap - body->n) {
+        size_t cap = body->cap ? body->cap : 4096;
+        while (cap - body->n < n)
+            cap *= 4;
+        uint8_t *grown = realloc(body->p, cap);
+        if (!grown)
+            return NULL;
+        body->p = grown;
+        body->cap = cap;
+    }
+    body->n += n;
+    return body->p + body->n - n;
+}
+
+/* Packs a part of n bytes (field 1 of a WriteRequest) behind the last request, or into a new one. */
+static rv_status_t append(rvc_write_t *write, const rvc_share_t *share, uint32_t slot,
+                          const Reveille__V1__PartitionWrite *message, size_t n, rv_error_t *err) {
     uint8_t head[12] = {0x0A};
     size_t head_n = 1 + varint(head + 1, n);
     request_t *request =
         fits(write, share, slot, head_n + n) ? &write->requests[write->n_requests - 1] : add_request(write, slot);
     part_t *part = request ? add_part(write, share) : NULL;
-    if (!part || !rv_bytes_add(&request->body, head, head_n) || !rv_bytes_add(&request->body, bytes, n))
+    uint8_t *to = part ? extend(&request->body, head_n + n) : NULL;
+    if (!to)
         return rv_fail_memory(err, "a write");
+    memcpy(to, head, head_n);
+    protobuf_c_message_pack(&message->base, to + head_n);
     request->n++;
     return RV_OK;
 }
@@ -187,14 +205,13 @@ static rv_status_t pack_share(rvc_write_t *write, const rvc_write_spec_t *spec, 
     rvc_share_t piece = *share;
     size_t at = 0, want = share->n;
     do {
-        uint8_t *bytes = NULL;
+        Reveille__V1__PartitionWrite message;
         size_t n = 0;
         piece.rows = share->rows ? share->rows + at : NULL;
         piece.n = want < share->n - at ? want : share->n - at;
         rv_arena_reset(arena);
-        rv_status_t status = pack_part(write, spec, &piece, arena, &bytes, &n, err);
+        rv_status_t status = make_part(write, spec, &piece, arena, &message, &n, err);
         if (status == RV_OK && n > PART_BYTES) {
-            free(bytes);
             if (whole || piece.n < 2)
                 return rv_fail(
                     err, RV_REASON_LIMIT,
@@ -204,9 +221,8 @@ static rv_status_t pack_share(rvc_write_t *write, const rvc_write_spec_t *spec, 
             continue;
         }
         if (status == RV_OK)
-            status = append(write, &piece, rvc_cluster_partition(write->core->cluster, share->partition)->worker, bytes,
-                            n, err);
-        free(bytes);
+            status = append(write, &piece, rvc_cluster_partition(write->core->cluster, share->partition)->worker,
+                            &message, n, err);
         if (status != RV_OK)
             return status;
         at += piece.n;
@@ -313,16 +329,15 @@ static const rvc_task_ops_t TASK = {on_reply, on_failed};
 static void send_request(rvc_write_t *write, request_t *request, int64_t deadline) {
     Reveille__V1__WriteRequest tail = REVEILLE__V1__WRITE_REQUEST__INIT;
     tail.term = rvc_meta_identity(write->core->meta)->term;
-    uint8_t *packed = NULL;
-    size_t n = 0;
     rv_error_t err;
-    rv_status_t status = rv_wire_pack(&tail.base, &packed, &n) == RV_OK ? RV_OK : rv_fail_memory(&err, "a write");
+    uint8_t *to = extend(&request->body, protobuf_c_message_get_packed_size(&tail.base));
+    rv_status_t status = to ? RV_OK : rv_fail_memory(&err, "a write");
     if (status == RV_OK) {
-        rvc_slice_t parts[] = {{request->body.p, request->body.n}, {packed, n}};
-        status = rvc_link_call(write->core->link, request->slot, "reveille.v1.WorkerService/Write", parts, 2, deadline,
+        protobuf_c_message_pack(&tail.base, to);
+        rvc_slice_t body = {request->body.p, request->body.n};
+        status = rvc_link_call(write->core->link, request->slot, "reveille.v1.WorkerService/Write", &body, 1, deadline,
                                &TASK, request, &request->task, &err);
     }
-    free(packed);
     rv_bytes_done(&request->body);
     if (status != RV_OK) {
         refuse_request(request, &err);

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LEAST_BUFFER (16u << 10)
-#define MOST_BUFFER (4u << 20) /* several times the longest record */
+#define LEAST_BUFFER (256u << 10) /* stays in the processor's cache */
+#define MOST_BUFFER (4u << 20)    /* several times the longest record */
 
 enum { ORDINARY, COMMA, QUOTE, RETURN, NEWLINE, NUL };
 static const unsigned char CLASS[256] = {[','] = COMMA, ['"'] = QUOTE, ['\r'] = RETURN, ['\n'] = NEWLINE, [0] = NUL};
@@ -20,7 +20,7 @@ struct rv_csv {
     void *context;
     char *buffer, *scratch;
     size_t at, have, cap, scratch_used;
-    bool ended, begun, full;
+    bool ended, begun;
     uint64_t offset, line; /* of buffer[at] */
     rv_csv_field_t fields[RV_CSV_MAX_FIELDS];
 };
@@ -53,7 +53,7 @@ static rv_status_t fill(rv_csv_t *csv, rv_error_t *err) {
         csv->have -= csv->at;
         csv->at = 0;
     }
-    if ((csv->full || csv->have >= csv->cap / 2) && csv->cap < MOST_BUFFER) { /* long records, or a fast source */
+    if (csv->have >= csv->cap / 2 && csv->cap < MOST_BUFFER) { /* the first, or long records */
         size_t cap = csv->cap ? csv->cap * 4 : LEAST_BUFFER;
         char *buffer = realloc(csv->buffer, cap);
         if (!buffer)
@@ -66,7 +66,6 @@ static rv_status_t fill(rv_csv_t *csv, rv_error_t *err) {
         return rv_fail_as(err, RV_UNKNOWN, RV_REASON_NONE, "the input cannot be read: %s", strerror((int)-n));
     csv->ended = n == 0;
     csv->have += (size_t)n;
-    csv->full = csv->have == csv->cap;
     return RV_OK;
 }
 

@@ -1,17 +1,21 @@
-/* dictionary.c: a table of open addressing over numbers of strings; grows at half full. Hashes are kept, so that
- * growing reads no string. The table is made at the first look-up, so that a plain column of strings costs none. One
- * thread. */
+/* dictionary.c: a table of open addressing over numbers of strings; grows at half full. Hashes are kept in it, so that
+ * neither growing nor passing another string's slot reads a string. The table is made at the first look-up, so that a
+ * plain column of strings costs none. Most strings are short: they are hashed and compared as two words. One thread. */
 #include "dictionary.h"
 #include "reveille/hash.h"
 #include <stdlib.h>
 #include <string.h>
 
+typedef struct {
+    uint32_t hash, number; /* number + 1; 0 is free */
+} slot_t;
+
 struct rv_dictionary {
     char *data;
     size_t used, cap;
-    uint32_t *starts, *lengths, *hashes;
+    uint32_t *starts, *lengths;
     size_t n, n_cap;
-    uint32_t *table; /* number + 1; 0 is free */
+    slot_t *table;
     size_t slots;
 };
 
@@ -26,7 +30,6 @@ void rv_dictionary_destroy(rv_dictionary_t **dictionary) {
     free(d->data);
     free(d->starts);
     free(d->lengths);
-    free(d->hashes);
     free(d->table);
     free(d);
     *dictionary = NULL;
@@ -48,7 +51,7 @@ static bool grow_array(uint32_t **array, size_t cap) {
 static bool make_room(rv_dictionary_t *d, size_t n) {
     if (d->n == d->n_cap) {
         size_t cap = d->n_cap ? d->n_cap * 2 : 64;
-        if (!grow_array(&d->starts, cap) || !grow_array(&d->lengths, cap) || !grow_array(&d->hashes, cap))
+        if (!grow_array(&d->starts, cap) || !grow_array(&d->lengths, cap))
             return false;
         d->n_cap = cap;
     }
@@ -65,32 +68,28 @@ static bool make_room(rv_dictionary_t *d, size_t n) {
     return true;
 }
 
-static bool append(rv_dictionary_t *d, const char *p, size_t n, uint32_t hash) {
+bool rv_dictionary_append(rv_dictionary_t *d, const char *p, size_t n) {
     if (!make_room(d, n))
         return false;
     if (n)
         memcpy(d->data + d->used, p, n);
     d->starts[d->n] = (uint32_t)d->used;
-    d->lengths[d->n] = (uint32_t)n;
-    d->hashes[d->n++] = hash;
+    d->lengths[d->n++] = (uint32_t)n;
     d->used += n;
     return true;
 }
 
-bool rv_dictionary_append(rv_dictionary_t *d, const char *p, size_t n) {
-    return append(d, p, n, 0);
-}
-
 static bool grow_table(rv_dictionary_t *d) {
     size_t slots = d->slots ? d->slots * 2 : 128;
-    uint32_t *table = calloc(slots, sizeof *table);
+    slot_t *table = calloc(slots, sizeof *table);
     if (!table)
         return false;
-    for (size_t i = 0; i < d->n; i++) {
-        size_t at = d->hashes[i] & (slots - 1);
-        while (table[at])
+    for (size_t i = 0; i < d->slots; i++) {
+        size_t at = d->table[i].hash & (slots - 1);
+        while (d->table[i].number && table[at].number)
             at = (at + 1) & (slots - 1);
-        table[at] = (uint32_t)i + 1;
+        if (d->table[i].number)
+            table[at] = d->table[i];
     }
     free(d->table);
     d->table = table;
@@ -98,21 +97,69 @@ static bool grow_table(rv_dictionary_t *d) {
     return true;
 }
 
+/* The first and the last eight bytes of 8 to 16, the first and the last four of 4 to 7, or what there is. */
+static void words_of(const char *p, size_t n, uint64_t words[2]) {
+    uint32_t first, last;
+    words[0] = words[1] = 0;
+    if (n >= 8) {
+        memcpy(&words[0], p, 8);
+        memcpy(&words[1], p + n - 8, 8);
+    } else if (n >= 4) {
+        memcpy(&first, p, 4);
+        memcpy(&last, p + n - 4, 4);
+        words[0] = first;
+        words[1] = last;
+    } else
+        for (size_t i = 0; i < n; i++)
+            words[0] = words[0] << 8 | (unsigned char)p[i];
+}
+
+static uint32_t hash_of(const char *p, size_t n) {
+    uint64_t words[2];
+    if (n > 16)
+        return (uint32_t)rv_hash(p, n);
+    words_of(p, n, words);
+    uint64_t hash = (words[0] ^ n) * 0x9E3779B97F4A7C15ull;
+    hash = ((hash ^ hash >> 32) + words[1]) * 0xC2B2AE3D27D4EB4Full;
+    return (uint32_t)(hash >> 32);
+}
+
+/* Of the same length n. */
+static bool same(const char *p, const char *q, size_t n) {
+    uint64_t x[2], y[2];
+    if (n > 16)
+        return memcmp(p, q, n) == 0;
+    words_of(p, n, x);
+    words_of(q, n, y);
+    return x[0] == y[0] && x[1] == y[1];
+}
+
+/* The string's slot, or the free one where it would be. */
+static slot_t *probe(const rv_dictionary_t *d, uint32_t hash, const char *p, size_t n) {
+    size_t at = hash & (d->slots - 1);
+    for (; d->table[at].number; at = (at + 1) & (d->slots - 1)) {
+        uint32_t number = d->table[at].number - 1;
+        if (d->table[at].hash == hash && d->lengths[number] == n && same(d->data + d->starts[number], p, n))
+            break;
+    }
+    return &d->table[at];
+}
+
+bool rv_dictionary_has(const rv_dictionary_t *d, const char *p, size_t n) {
+    return d->table && probe(d, hash_of(p, n), p, n)->number;
+}
+
 uint32_t rv_dictionary_number(rv_dictionary_t *d, const char *p, size_t n, bool *ret_added) {
-    uint32_t hash = (uint32_t)rv_hash(p, n);
+    uint32_t hash = hash_of(p, n);
     if (d->n * 2 >= d->slots && !grow_table(d))
         return UINT32_MAX;
-    size_t at = hash & (d->slots - 1);
+    slot_t *slot = probe(d, hash, p, n);
     *ret_added = false;
-    for (; d->table[at]; at = (at + 1) & (d->slots - 1)) {
-        uint32_t number = d->table[at] - 1;
-        if (d->hashes[number] == hash && d->lengths[number] == n &&
-            (n == 0 || memcmp(d->data + d->starts[number], p, n) == 0))
-            return number;
-    }
-    if (!append(d, p, n, hash))
+    if (slot->number)
+        return slot->number - 1;
+    if (!rv_dictionary_append(d, p, n))
         return UINT32_MAX;
-    d->table[at] = (uint32_t)d->n;
+    *slot = (slot_t){hash, (uint32_t)d->n};
     *ret_added = true;
     return (uint32_t)d->n - 1;
 }

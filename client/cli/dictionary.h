@@ -11,6 +11,8 @@ void rv_dictionary_destroy(rv_dictionary_t **dictionary);
 void rv_dictionary_clear(rv_dictionary_t *dictionary);
 /* The number of a string, which is added when it is new: *ret_added. UINT32_MAX without memory. */
 uint32_t rv_dictionary_number(rv_dictionary_t *dictionary, const char *p, size_t n, bool *ret_added);
+/* The string is there, and was numbered. */
+bool rv_dictionary_has(const rv_dictionary_t *dictionary, const char *p, size_t n);
 /* Adds a string without asking whether it is there. False without memory. */
 bool rv_dictionary_append(rv_dictionary_t *dictionary, const char *p, size_t n);
 size_t rv_dictionary_count(const rv_dictionary_t *dictionary);

@@ -12,12 +12,14 @@
 #include "row.h"
 #include "source.h"
 #include "upload.h"
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define TRACE_BYTES (8u << 20) /* raw rows of one batch */
 #define TRACE_RECORDS 100000u
+#define KEPT_BYTES (32 << 20)
 
 /* The whole command. */
 typedef struct {
@@ -369,12 +371,19 @@ static void summary(const import_t *import, double seconds) {
         import->cli->exit = RV_EXIT_FAILED;
 }
 
+/* Each batch takes and frees a few MiB: memory that goes back to the system in between costs more than it is worth. */
+static void keep_memory(void) {
+    mallopt(M_MMAP_THRESHOLD, KEPT_BYTES);
+    mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
+}
+
 static rv_status_t run_import(rv_cli_t *cli, rv_import_kind_t kind, rv_error_t *err) {
     import_t import = {.cli = cli, .kind = kind};
     rv_error_t none;
     rv_arena_t arena;
     rv_arena_init(&arena, 2 * RV_MAX_UNPACK);
     err = err ? err : &none;
+    keep_memory();
     int64_t start = rv_mono_ns();
     rv_status_t status = prepare(&import, &arena, err);
     for (size_t i = 0; status == RV_OK && i < rv_args_count(cli->args); i++)

@@ -18,7 +18,6 @@ struct rv_row {
     rv_field_t *sets;       /* of targets that are sets */
     rv_dictionary_t *types; /* names that are declared */
     rv_json_line_t json;    /* the last JSON line: its strings are borrowed */
-    uint32_t last_type;     /* a cache: rows of one type come in series */
     char reason[512];
 };
 
@@ -97,18 +96,6 @@ static const char *type_reason(rv_row_t *row, rv_str_t type) {
     return reason(row, RV_TARGET_TYPE, text);
 }
 
-static bool declared(rv_row_t *row, rv_str_t type) {
-    size_t n = rv_dictionary_count(row->types);
-    if (row->last_type < n && rv_str_equal(rv_dictionary_string(row->types, row->last_type), type))
-        return true;
-    for (uint32_t i = 0; i < n; i++)
-        if (rv_str_equal(rv_dictionary_string(row->types, i), type)) {
-            row->last_type = i;
-            return true;
-        }
-    return false;
-}
-
 /* What holds for a whole row. */
 static const char *check_row(rv_row_t *row) {
     const rv_cell_in_t *cells = row->cells;
@@ -119,8 +106,9 @@ static const char *check_row(rv_row_t *row) {
         return NULL;
     if (!cells[RV_TARGET_AT].value.present)
         return reason(row, RV_TARGET_AT, "it is missing");
-    if (!cells[RV_TARGET_TYPE].value.present || (row->check_types && !declared(row, cells[RV_TARGET_TYPE].value.s)))
-        return type_reason(row, cells[RV_TARGET_TYPE].value.s);
+    rv_str_t type = cells[RV_TARGET_TYPE].value.s;
+    if (!cells[RV_TARGET_TYPE].value.present || (row->check_types && !rv_dictionary_has(row->types, type.p, type.n)))
+        return type_reason(row, type);
     for (size_t i = RV_TARGET_CHANNEL; i <= RV_TARGET_ID; i++)
         if (cells[i].value.present && cells[i].value.s.n > RV_MAX_EVENT_ID)
             return reason(row, i, "it is longer than 1,024 bytes");
@@ -147,6 +135,15 @@ static const char *parse_text(rv_row_t *row, size_t target, const char *p, size_
     return rv_field_parse(field, t->type, t->scale, p, n, value) ? NULL : reason(row, target, field->reason);
 }
 
+/* A value that is not present is read as the empty string at most. */
+static void clear_cells(rv_row_t *row) {
+    for (size_t i = 0; i < row->targets->n; i++) {
+        rv_cell_in_t *cell = &row->cells[i];
+        cell->unset = cell->value.present = false;
+        cell->value.s = (rv_str_t){0};
+    }
+}
+
 const char *rv_row_csv(rv_row_t *row, const rv_csv_record_t *record, const int *of, size_t n_columns) {
     if (record->problem)
         return record->problem;
@@ -154,8 +151,7 @@ const char *rv_row_csv(rv_row_t *row, const rv_csv_record_t *record, const int *
         snprintf(row->reason, sizeof row->reason, "%zu fields where the header has %zu", record->n_fields, n_columns);
         return row->reason;
     }
-    for (size_t i = 0; i < row->targets->n; i++)
-        row->cells[i] = (rv_cell_in_t){0};
+    clear_cells(row);
     bool entity = row->targets->kind != RV_IMPORT_EVENTS;
     for (size_t c = 0; c < n_columns; c++) {
         const rv_csv_field_t *field = &record->fields[c];
@@ -236,8 +232,7 @@ const char *rv_row_json(rv_row_t *row, const char *text, size_t n) {
     json_t *object = rv_json_line_parse(&row->json, text, n);
     if (!object)
         return row->json.reason;
-    for (size_t i = 0; i < row->targets->n; i++)
-        row->cells[i] = (rv_cell_in_t){0};
+    clear_cells(row);
     const char *name;
     json_t *value;
     json_object_foreach(object, name, value) {

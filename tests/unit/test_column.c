@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -66,6 +67,62 @@ static void a_numbered_string_is_its_prefix_and_number(void **state) {
     s = rvw_column_string(&c, 2, buf);
     assert_int_equal(s.n, 8);
     assert_memory_equal(s.p, "c0065540", 8);
+    static const char *const others[] = {"",
+                                         "c",
+                                         "c12",
+                                         "c1",
+                                         "c123",
+                                         "d12",
+                                         "c012",
+                                         "c00",
+                                         "c005",
+                                         "c0065540",
+                                         "c1x",
+                                         "c00065540",
+                                         "c12000000000000000000",
+                                         "c18446744073709551628"};
+    for (uint32_t i = 0; i < 3; i++) {
+        s = rvw_column_string(&c, i, buf);
+        for (size_t k = 0; k < sizeof others / sizeof *others; k++) {
+            rv_str_t other = {others[k], (uint32_t)strlen(others[k])};
+            assert_int_equal(rvw_column_is(&c, i, other), other.n == s.n && memcmp(other.p, s.p, s.n) == 0);
+        }
+    }
+}
+
+static void a_number_of_any_length_is_compared_as_it_is_written(void **state) {
+    (void)state;
+    static const uint64_t numbers[] = {0, 9, 10, 999999999999999999ull, 1000000000000000000ull, UINT64_MAX};
+    const uint32_t offsets[] = {0, 1};
+    rvw_column_t c = {.type = RV_STRING, .encoding = RVW_NUMBERED, .width = 8, .n = 6, .unit = 1};
+    c.codes = numbers;
+    c.dict_n = 1;
+    c.offsets = offsets;
+    c.bytes = "e";
+    for (uint32_t i = 0; i < 6; i++) {
+        for (uint32_t k = 0; k < 6; k++) {
+            char text[32];
+            rv_str_t s = {text, (uint32_t)snprintf(text, sizeof text, "e%llu", (unsigned long long)numbers[k])};
+            assert_int_equal(rvw_column_is(&c, i, s), i == k);
+        }
+    }
+}
+
+static void other_strings_are_compared_by_their_bytes(void **state) {
+    (void)state;
+    const uint8_t codes[] = {1, 0};
+    const uint32_t offsets[] = {0, 1, 3};
+    rvw_column_t c = {.type = RV_STRING, .encoding = RVW_DICT, .width = 1, .n = 2, .dict_n = 2};
+    c.codes = codes;
+    c.offsets = offsets;
+    c.bytes = "abc";
+    assert_true(rvw_column_is(&c, 0, (rv_str_t){"bc", 2}));
+    assert_false(rvw_column_is(&c, 0, (rv_str_t){"bd", 2}));
+    assert_false(rvw_column_is(&c, 1, (rv_str_t){"bc", 2}));
+    c.encoding = RVW_PLAIN;
+    assert_true(rvw_column_is(&c, 0, (rv_str_t){"a", 1}));
+    assert_true(rvw_column_is(&c, 1, (rv_str_t){"bc", 2}));
+    assert_false(rvw_column_is(&c, 1, (rv_str_t){"", 0}));
 }
 
 static void a_decimal_becomes_wide_when_one_value_needs_it(void **state) {
@@ -118,6 +175,8 @@ int main(void) {
         cmocka_unit_test(a_constant_reads_as_its_base),
         cmocka_unit_test(codes_of_every_width_count_units_from_the_base),
         cmocka_unit_test(a_numbered_string_is_its_prefix_and_number),
+        cmocka_unit_test(a_number_of_any_length_is_compared_as_it_is_written),
+        cmocka_unit_test(other_strings_are_compared_by_their_bytes),
         cmocka_unit_test(a_decimal_becomes_wide_when_one_value_needs_it),
         cmocka_unit_test(values_convert_as_a_schema_may_widen),
     };

@@ -18,34 +18,17 @@
 
 rv_status_t rvw_writer_find(const rvw_partition_t *p, rvw_table_t table, rv_str_t key, uint32_t *ret_row,
                             rv_error_t *err) {
-    uint64_t hash = rv_hash(key.p, key.n), cursor = 0;
-    rvw_sight_t sight;
-    uint32_t row;
-    rvw_writer_sight(p, &sight);
-    while (rvw_index_next(p->index[rvw_table_index(table)], hash, &cursor, &row)) {
-        char buf[300];
-        rv_str_t other;
-        if (table == RVW_CONTACTS && rvw_is_dead(p, row)) {
-            continue;
-        }
-        rv_status_t status = rvw_sight_key(&sight, table, row, buf, &other, err);
-        if (status) {
-            return status;
-        }
-        if (other.n == key.n && memcmp(other.p, key.p, key.n) == 0) {
-            *ret_row = row;
-            return RV_OK;
-        }
-    }
-    *ret_row = RVW_NO_ROW;
-    return RV_OK;
+    rvw_finder_t finder;
+    rvw_finder_init(&finder, p, table);
+    return rvw_finder_find(&finder, key, rv_hash(key.p, key.n), ret_row, err);
 }
 
-rv_status_t rvw_apply_row(rvw_apply_t *apply, rvw_table_t table, rv_str_t key, bool create, uint32_t *ret_row,
-                          bool *ret_created) {
+rv_status_t rvw_apply_row(rvw_apply_t *apply, rvw_finder_t *finder, rv_str_t key, uint64_t hash, bool create,
+                          uint32_t *ret_row, bool *ret_created) {
+    rvw_table_t table = finder->table;
     rvw_new_keys_t *keys = &apply->tail->keys[rvw_table_index(table)];
     *ret_created = false;
-    rv_status_t status = rvw_writer_find(apply->p, table, key, ret_row, apply->err);
+    rv_status_t status = rvw_finder_find(finder, key, hash, ret_row, apply->err);
     if (status || *ret_row != RVW_NO_ROW || !create) {
         return status;
     }
@@ -55,7 +38,7 @@ rv_status_t rvw_apply_row(rvw_apply_t *apply, rvw_table_t table, rv_str_t key, b
         return rv_fail(apply->err, RV_REASON_QUOTA, "a partition holds at most %u rows", RVW_NO_ROW - 1);
     }
     if (!copy || !rvw_tail_add_key(apply->tail, keys, (rv_str_t){copy, key.n}) ||
-        !rvw_index_add(apply->p->index[rvw_table_index(table)], rv_hash(key.p, key.n), row)) {
+        !rvw_index_add(apply->p->index[rvw_table_index(table)], hash, row)) {
         return rv_fail_memory(apply->err, "a new row");
     }
     if (table == RVW_CONTACTS) {

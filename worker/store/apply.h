@@ -4,6 +4,7 @@
 #define REVEILLE_WORKER_APPLY_H
 
 #include "core.h"
+#include "finder.h"
 #include "input.h"
 
 typedef struct {
@@ -28,9 +29,9 @@ rv_status_t rvw_apply_contact_delete(rvw_apply_t *apply, const Reveille__V1__Str
 rv_status_t rvw_delete_events(rvw_partition_t *partition, const Reveille__V1__EventDelete *delete, uint64_t lsn,
                               rv_arena_t *arena, uint64_t *ret_n, rv_error_t *err);
 
-/* The row of a key: found, or new when it may be created; RVW_NO_ROW otherwise. */
-rv_status_t rvw_apply_row(rvw_apply_t *apply, rvw_table_t table, rv_str_t key, bool create, uint32_t *ret_row,
-                          bool *ret_created);
+/* The row of a key of the finder's table: found, or new when it may be created; RVW_NO_ROW otherwise. */
+rv_status_t rvw_apply_row(rvw_apply_t *apply, rvw_finder_t *finder, rv_str_t key, uint64_t hash, bool create,
+                          uint32_t *ret_row, bool *ret_created);
 /* The row of a key that is not erased, as the writer sees it; RVW_NO_ROW when there is none. */
 rv_status_t rvw_writer_find(const rvw_partition_t *partition, rvw_table_t table, rv_str_t key, uint32_t *ret_row,
                             rv_error_t *err);

@@ -8,6 +8,7 @@
 
 #include "apply.h"
 #include "current.h"
+#include "reveille/hash.h"
 #include "tables.h"
 
 typedef struct {
@@ -15,6 +16,7 @@ typedef struct {
     rvw_table_t table;
     bool replace;
     rvw_strings_t keys;
+    rvw_finder_t finder, *companies;
     uint32_t *rows;   /* RVW_NO_ROW: the item is left out */
     uint8_t *changed; /* by item */
 } batch_t;
@@ -28,7 +30,7 @@ static rv_status_t patch(const batch_t *batch, rvw_current_t *place, uint32_t ro
         place->active = rvw_tail_list(apply->tail, batch->table, place->id, place->chunk);
     }
     bool wide = type == RV_DECIMAL && value->present && (rv_i128_t)(int64_t)value->wide != value->wide;
-    rvw_shape_t shape = {place->id, type, (uint8_t)scale, wide};
+    rvw_shape_t shape = {.id = place->id, .type = type, .scale = (uint8_t)scale, .wide = wide};
     if (!place->active || rvw_list_shape(place->active, &shape) == UINT32_MAX) {
         return rv_fail_memory(apply->err, "a patch of a column");
     }
@@ -67,7 +69,8 @@ static rv_status_t set_value(const batch_t *batch, rvw_current_t *place, uint32_
 static rv_status_t company_row(const batch_t *batch, rv_value_t *value) {
     uint32_t row;
     bool created;
-    rv_status_t status = rvw_apply_row(batch->apply, RVW_COMPANIES, value->s, true, &row, &created);
+    rv_status_t status =
+        rvw_apply_row(batch->apply, batch->companies, value->s, rv_hash(value->s.p, value->s.n), true, &row, &created);
     value->i = row;
     return status;
 }
@@ -152,10 +155,18 @@ static rv_status_t clear_others(const batch_t *batch, const Reveille__V1__Entity
 }
 
 static rv_status_t find_rows(batch_t *batch) {
+    uint64_t *hashes = rv_arena_alloc(batch->apply->arena, (batch->keys.n + 1) * sizeof *hashes);
+    batch->companies = rv_arena_alloc(batch->apply->arena, sizeof *batch->companies);
+    if (!hashes || !batch->companies) {
+        return rv_fail_memory(batch->apply->err, "the rows of a write");
+    }
+    rvw_finder_init(batch->companies, batch->apply->p, RVW_COMPANIES);
+    rvw_finder_init(&batch->finder, batch->apply->p, batch->table);
+    rvw_finder_warm(&batch->finder, &batch->keys, hashes);
     for (uint32_t i = 0; i < batch->keys.n; i++) {
         bool created;
-        rv_status_t status = rvw_apply_row(batch->apply, batch->table, rvw_strings_get(&batch->keys, i), true,
-                                           &batch->rows[i], &created);
+        rv_status_t status = rvw_apply_row(batch->apply, &batch->finder, rvw_strings_get(&batch->keys, i), hashes[i],
+                                           true, &batch->rows[i], &created);
         if (status) {
             return status;
         }

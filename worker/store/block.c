@@ -26,8 +26,25 @@ static uint8_t *bitmap(const uint8_t *present, uint32_t n, rv_arena_t *arena) {
     return bits;
 }
 
+/* Text is a dictionary of one entry, as it is in pieces. */
+static void constant_column(const rvw_cells_t *cells, rvw_column_t *ret) {
+    if (rvw_kind(ret->type) == RVW_KIND_TEXT) {
+        ret->encoding = RVW_DICT;
+        ret->dict_n = 1;
+        ret->offsets = cells->offsets;
+        ret->bytes = cells->text.p;
+    } else {
+        ret->encoding = RVW_CONST;
+        ret->base = ret->min = ret->max = cells->number;
+    }
+}
+
 static bool cells_column(const rvw_cells_t *cells, uint32_t n, rv_arena_t *arena, rvw_column_t *ret) {
     *ret = (rvw_column_t){.type = cells->shape.type, .scale = cells->shape.scale, .n = n, .unit = 1};
+    if (!cells->values) {
+        constant_column(cells, ret);
+        return true;
+    }
     if (atomic_load_explicit(&cells->gaps, memory_order_relaxed)) {
         ret->present = bitmap(cells->present, n, arena);
         if (!ret->present) {

@@ -69,6 +69,8 @@ static inline int64_t rvw_column_int(const rvw_column_t *c, uint32_t i) {
 }
 /* The string of row i; only where present. NUMBERED strings are written to buf (at least 300 bytes). */
 rv_str_t rvw_column_string(const rvw_column_t *c, uint32_t i, char *buf);
+/* The string of row i is `s`; only where present. */
+bool rvw_column_is(const rvw_column_t *c, uint32_t i, rv_str_t s);
 /* Any value of row i. Strings as above. */
 void rvw_column_value(const rvw_column_t *c, uint32_t i, char *buf, rv_value_t *ret);
 /* Entry k of the dictionary. */

@@ -15,6 +15,7 @@
 #define MAX_PREFIXES 256u
 #define MAX_PREFIX 256u
 #define MAX_DIGITS 18u
+#define AHEAD 12u
 
 typedef struct {
     const rv_str_t *strings;
@@ -48,6 +49,13 @@ typedef struct {
 
 static bool there(const text_t *text, uint32_t i) {
     return !text->present || (text->present[i >> 3] >> (i & 7) & 1);
+}
+
+/* Fetches ahead the bytes of a string: strings of a tail lie where they came in. */
+static void fetch(const text_t *text, uint32_t i) {
+    if (i + AHEAD < text->n) {
+        __builtin_prefetch(text->strings[i + AHEAD].p);
+    }
 }
 
 static int by_text(const void *a, const void *b) {
@@ -145,6 +153,7 @@ static bool plan_dictionary(const text_t *text, rv_arena_t *scratch, dictionary_
     rv_str_t last = {NULL, 0};
     uint32_t last_code = 0;
     for (uint32_t i = 0; i < text->n; i++) {
+        fetch(text, i);
         if (there(text, i)) {
             rv_str_t s = text->strings[i];
             if (s.p != last.p || s.n != last.n) {
@@ -227,6 +236,7 @@ static bool plan_numbered(const text_t *text, rv_arena_t *scratch, numbered_t *p
     }
     uint32_t hint = 0;
     for (uint32_t i = 0; i < text->n; i++) {
+        fetch(text, i);
         if (there(text, i)) {
             uint32_t prefix;
             if (!split(text->strings[i], &prefix, &plan->numbers[i])) {

@@ -90,21 +90,37 @@ bool rvw_index_add(rvw_index_t *index, uint64_t hash, uint32_t row) {
     return ok;
 }
 
+/* A step from *at on; leaves it behind the candidate. */
+static bool step(const rvw_index_t *index, uint32_t tag, uint32_t *at, uint32_t *ret_row) {
+    uint32_t k = *at & index->mask;
+    while (index->slots[k].row && index->slots[k].tag != tag) {
+        k = (k + 1) & index->mask;
+    }
+    *at = k + 1;
+    *ret_row = index->slots[k].row - 1;
+    return index->slots[k].row != 0;
+}
+
 bool rvw_index_next(rvw_index_t *index, uint64_t hash, uint64_t *cursor, uint32_t *ret_row) {
-    uint32_t tag = (uint32_t)(hash >> 32);
+    uint32_t tag = (uint32_t)(hash >> 32), row;
     pthread_mutex_lock(&index->lock);
-    uint32_t at = (uint32_t)*cursor;
-    if (*cursor >> 32 != index->table) {
-        at = tag & index->mask;
-    }
-    while (index->slots[at].row && index->slots[at].tag != tag) {
-        at = (at + 1) & index->mask;
-    }
-    bool found = index->slots[at].row != 0;
+    uint32_t at = *cursor >> 32 == index->table ? (uint32_t)*cursor : tag;
+    bool found = step(index, tag, &at, &row);
     if (found) {
-        *ret_row = index->slots[at].row - 1;
-        *cursor = (uint64_t)index->table << 32 | ((at + 1) & index->mask);
+        *ret_row = row;
+        *cursor = (uint64_t)index->table << 32 | at;
     }
     pthread_mutex_unlock(&index->lock);
     return found;
+}
+
+bool rvw_index_mine(const rvw_index_t *index, uint64_t hash, uint64_t *cursor, uint32_t *ret_row) {
+    uint32_t tag = (uint32_t)(hash >> 32), at = *cursor ? (uint32_t)*cursor : tag;
+    bool found = step(index, tag, &at, ret_row);
+    *cursor = (uint64_t)1 << 32 | at;
+    return found;
+}
+
+void rvw_index_prefetch(const rvw_index_t *index, uint64_t hash) {
+    __builtin_prefetch(&index->slots[(uint32_t)(hash >> 32) & index->mask]);
 }

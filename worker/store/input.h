@@ -25,6 +25,7 @@ typedef struct {
     rvw_strings_t strings;
     rv_str_t *kept; /* for each entry of `strings` its copy in the tail, p NULL: none yet */
     rv_str_t last, last_kept;
+    const char *all; /* or a copy of all strings at once; NULL: none yet */
 } rvw_input_t;
 
 bool rvw_input_init(rvw_input_t *input, const Reveille__V1__Column *column, rv_arena_t *arena);

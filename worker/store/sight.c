@@ -181,13 +181,13 @@ rv_status_t rvw_sight_column(const rvw_sight_t *sight, rvw_table_t table, uint32
     uint32_t rows = rvw_sight_chunk_rows(sight, table, chunk), at;
     uint32_t parts = rvw_base_find(sight->base, table, id, chunk, &at);
     const rvw_piece_t *piece = NULL;
-    rvw_shape_t shape = {id, id == RVW_KEYS ? RV_STRING : (rv_type_t)0, 0, false};
+    rvw_shape_t shape = {.id = id, .type = id == RVW_KEYS ? RV_STRING : (rv_type_t)0};
     if (parts > 0) {
         rv_status_t status = rvw_stored_piece(rvw_base_entries(sight->base, NULL)[at], sight->chunk_rows, &piece, err);
         if (status) {
             return status;
         }
-        shape = (rvw_shape_t){id, piece->column.type, piece->column.scale, false};
+        shape = (rvw_shape_t){.id = id, .type = piece->column.type, .scale = piece->column.scale};
     }
     const rvw_list_t *lists[2];
     lists[0] = seen_patches(sight, 0, table, id, chunk, &shape);

@@ -106,11 +106,11 @@ const char *rvw_tail_text(rvw_tail_t *tail, const char *p, size_t n) {
 }
 
 rvw_list_t *rvw_tail_list(rvw_tail_t *tail, rvw_table_t table, uint32_t id, uint32_t chunk) {
-    static const rvw_shape_t fixed[] = {{0, RV_TIME, 0, false},
-                                        {0, RV_STRING, 0, false},
-                                        {0, RV_STRING, 0, false},
-                                        {0, RV_INT, 0, false},
-                                        {UINT32_MAX, RV_STRING, 0, false}};
+    static const rvw_shape_t fixed[] = {{.type = RV_TIME, .full = true},
+                                        {.type = RV_STRING, .constant = true, .full = true},
+                                        {.type = RV_STRING, .full = true},
+                                        {.type = RV_INT, .constant = true, .full = true},
+                                        {.id = UINT32_MAX, .type = RV_STRING}};
     bool fresh;
     rvw_list_t *list = rvw_lists_get(tail->lists[table - RVW_EVENTS], id, chunk, &fresh);
     if (!list || !fresh || table != RVW_EVENTS) {
@@ -158,7 +158,10 @@ uint32_t rvw_list_shape(rvw_list_t *list, const rvw_shape_t *shape) {
 }
 
 static size_t cell_size(const rvw_shape_t *shape) {
-    return rvw_kind(shape->type) == RVW_KIND_TEXT ? sizeof(rv_str_t) : shape->wide ? sizeof(rv_i128_t) : 8;
+    return shape->constant                          ? 0
+           : rvw_kind(shape->type) == RVW_KIND_TEXT ? sizeof(rv_str_t)
+           : shape->wide                            ? sizeof(rv_i128_t)
+                                                    : 8;
 }
 
 static size_t round_up(size_t n) {
@@ -170,7 +173,7 @@ static rvw_block_t *new_block(rvw_tail_t *tail, const rvw_list_t *list, uint32_t
     size_t head = round_up(sizeof(rvw_block_t)) + round_up(list->n_shapes * sizeof(rvw_cells_t));
     size_t bytes = head + round_up(cap * sizeof(uint32_t)) + round_up(cap * sizeof(uint16_t));
     for (uint32_t k = 0; k < list->n_shapes; k++) {
-        bytes += round_up(cap * cell_size(&list->shapes[k])) + round_up(cap);
+        bytes += round_up(cap * cell_size(&list->shapes[k])) + (list->shapes[k].full ? 0 : round_up(cap));
     }
     char *at = take(tail, bytes);
     if (!at) {
@@ -190,10 +193,10 @@ static rvw_block_t *new_block(rvw_tail_t *tail, const rvw_list_t *list, uint32_t
     for (uint32_t k = 0; k < list->n_shapes; k++) {
         rvw_cells_t *cells = &block->cells[k];
         cells->shape = list->shapes[k];
-        cells->values = at;
+        cells->values = cells->shape.constant ? NULL : at;
         at += round_up(cap * cell_size(&cells->shape));
-        cells->present = (uint8_t *)at;
-        at += round_up(cap);
+        cells->present = cells->shape.full ? NULL : (uint8_t *)at;
+        at += cells->shape.full ? 0 : round_up(cap);
         atomic_init(&cells->gaps, false);
         atomic_init(&cells->min, INT64_MAX);
         atomic_init(&cells->max, INT64_MIN);
@@ -240,8 +243,29 @@ static void widen_bounds(rvw_cells_t *cells, int64_t value) {
     }
 }
 
+bool rvw_list_agree(rvw_list_t *list, rvw_block_t *block, uint32_t at, rv_str_t source, int64_t import_id) {
+    rvw_cells_t *text = &block->cells[RVW_CELL_SOURCE], *number = &block->cells[RVW_CELL_IMPORT];
+    if (at == 0) {
+        text->text = source;
+        text->offsets[1] = source.n;
+        number->number = import_id;
+        return true;
+    }
+    bool other_text = !text->values && !rv_str_equal(text->text, source);
+    bool other_number = !number->values && number->number != import_id;
+    if (!other_text && !other_number) {
+        return true;
+    }
+    list->shapes[RVW_CELL_SOURCE].constant = list->shapes[RVW_CELL_SOURCE].constant && !other_text;
+    list->shapes[RVW_CELL_IMPORT].constant = list->shapes[RVW_CELL_IMPORT].constant && !other_number;
+    list->last = NULL;
+    return false;
+}
+
 void rvw_cells_put_int(rvw_cells_t *cells, uint32_t i, int64_t value) {
-    cells->present[i] = 1;
+    if (cells->present) {
+        cells->present[i] = 1;
+    }
     ((int64_t *)cells->values)[i] = value;
     widen_bounds(cells, value);
 }
@@ -343,9 +367,13 @@ bool rvw_tail_add_key(rvw_tail_t *tail, rvw_new_keys_t *keys, rv_str_t key) {
     return true;
 }
 
-rv_str_t rvw_new_key(const rvw_new_keys_t *keys, uint32_t k) {
+const rv_str_t *rvw_new_key_place(const rvw_new_keys_t *keys, uint32_t k) {
     uint32_t at, s = segment_of(k, &at);
-    return keys->segments[s][at];
+    return &keys->segments[s][at];
+}
+
+rv_str_t rvw_new_key(const rvw_new_keys_t *keys, uint32_t k) {
+    return *rvw_new_key_place(keys, k);
 }
 
 bool rvw_list_newest(const rvw_list_t *list, uint32_t row, const rvw_block_t **ret_block, uint32_t *ret_i) {

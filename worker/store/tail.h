@@ -5,8 +5,8 @@
  * ("cells"). The one writer fills entry n of all arrays and then publishes n + 1 by a release store. Every entry
  * carries the LSN of its write, as a distance from the tail's first; distances never fall, so what a reader of LSN W
  * sees of a block is found by binary search, and later entries do not disturb it. Nothing moves or is freed before the
- * last reference goes. A block whose columns do not suffice (a new property, a wider type) is closed and a new one
- * begun.
+ * last reference goes. A block whose columns do not suffice (a new property, a wider type, another value where there
+ * was one for all) is closed and a new one begun.
  */
 #ifndef REVEILLE_WORKER_TAIL_H
 #define REVEILLE_WORKER_TAIL_H
@@ -23,15 +23,21 @@ typedef struct {
     uint32_t id;
     rv_type_t type;
     uint8_t scale;
-    bool wide; /* DECIMAL as rv_i128_t */
+    bool wide;     /* DECIMAL as rv_i128_t */
+    bool constant; /* one value for the whole block: source and import of events, while they do not change */
+    bool full;     /* every entry has a value */
 } rvw_shape_t;
 
 typedef struct {
     rvw_shape_t shape;
-    void *values;     /* int64_t, rv_i128_t, double or rv_str_t */
-    uint8_t *present; /* 1 or 0 each */
+    void *values;     /* int64_t, rv_i128_t, double or rv_str_t; NULL: constant */
+    uint8_t *present; /* 1 or 0 each; NULL: constant or full */
     atomic_bool gaps; /* some are 0 */
     _Atomic int64_t min, max;
+    /* Of a constant one; set before the first entry is published. */
+    int64_t number;
+    rv_str_t text;
+    uint32_t offsets[2]; /* the text as a dictionary */
 } rvw_cells_t;
 
 typedef struct rvw_list rvw_list_t;
@@ -62,9 +68,18 @@ struct rvw_list {
     uint32_t n; /* entries */
     uint32_t n_newest;
     uint32_t *newest; /* patches: 1 + number of the newest entry of each row */
+    /* Events: the newest time, and the first entry of that time. */
+    int64_t newest_time;
+    const rvw_block_t *since_block;
+    uint32_t since;
+    /* Events: so many of the first ones are in the table of identities; the block of the last of them. */
+    uint32_t hashed;
+    const rvw_block_t *hashed_in;
 };
 
-/* Events by identity; the writer's. An entry says where the event is and keeps half of its hash. */
+/* Events by identity; the writer's. A list's events enter it when one comes that is not newer than all of them, so
+ * that what arrives in the order of time costs nothing here. An entry says where the event is and keeps half of its
+ * hash. */
 typedef struct {
     const rvw_block_t *block;
     uint32_t i, tag;
@@ -119,9 +134,14 @@ rvw_block_t *rvw_list_room(rvw_tail_t *tail, rvw_list_t *list);
 void rvw_cells_put(rvw_cells_t *cells, uint32_t i, const rv_value_t *value);
 void rvw_cells_put_int(rvw_cells_t *cells, uint32_t i, int64_t value);
 static inline void rvw_cells_put_text(rvw_cells_t *cells, uint32_t i, rv_str_t s) {
-    cells->present[i] = 1;
+    if (cells->present) {
+        cells->present[i] = 1;
+    }
     ((rv_str_t *)cells->values)[i] = s;
 }
+/* The block can take entry `at` with these values of its constant columns; it takes the first whatever they are.
+ * Otherwise those that differ are constant no more, and the list wants another block. */
+bool rvw_list_agree(rvw_list_t *list, rvw_block_t *block, uint32_t at, rv_str_t source, int64_t import_id);
 void rvw_cells_put_none(rvw_cells_t *cells, uint32_t i);
 /* Completes it. */
 void rvw_block_publish(rvw_tail_t *tail, rvw_list_t *list, rvw_block_t *block, uint64_t lsn, uint16_t row);
@@ -132,6 +152,14 @@ bool rvw_tail_add_key(rvw_tail_t *tail, rvw_new_keys_t *keys, rv_str_t key);
 bool rvw_list_newest(const rvw_list_t *list, uint32_t row, const rvw_block_t **ret_block, uint32_t *ret_i);
 /* The entry that was just published is now the newest of its row. */
 bool rvw_list_note(rvw_tail_t *tail, rvw_list_t *list, uint32_t row);
+/* Event `i` of the block, the list's last one, has this time. */
+static inline void rvw_list_note_time(rvw_list_t *list, const rvw_block_t *block, uint32_t i, int64_t time) {
+    if (!list->since_block || time > list->newest_time) {
+        list->newest_time = time;
+        list->since_block = block;
+        list->since = block->first + i;
+    }
+}
 /* Makes room for `more` events in the table of identities. */
 bool rvw_seen_reserve(rvw_tail_t *tail, uint32_t more);
 void rvw_seen_add(rvw_tail_t *tail, uint32_t tag, const rvw_block_t *block, uint32_t i);
@@ -143,7 +171,13 @@ rvw_list_t *rvw_tail_next(const rvw_tail_t *tail, rvw_table_t table, uint32_t *a
 /* Entries of a block with an LSN of at most `lsn`. */
 uint32_t rvw_block_visible(const rvw_tail_t *tail, const rvw_block_t *block, uint64_t lsn);
 rv_str_t rvw_new_key(const rvw_new_keys_t *keys, uint32_t k);
-/* Value i of a cell. */
+/* Where it is kept. */
+const rv_str_t *rvw_new_key_place(const rvw_new_keys_t *keys, uint32_t k);
+/* String i of a cell that is full or constant. */
+static inline rv_str_t rvw_cells_text(const rvw_cells_t *cells, uint32_t i) {
+    return cells->values ? ((const rv_str_t *)cells->values)[i] : cells->text;
+}
+/* Value i of a cell that is neither. */
 void rvw_cells_get(const rvw_cells_t *cells, uint32_t i, rv_value_t *ret);
 
 #endif

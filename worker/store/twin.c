@@ -1,9 +1,11 @@
-/* twin.c: see twin.h. Errors: DATA_LOSS of a piece. */
+/* twin.c: see twin.h. Errors: DATA_LOSS of a piece, memory. */
 #include "twin.h"
 
 #include <string.h>
 
 #include "reveille/hash.h"
+
+#define FEW 16u
 
 uint32_t rvw_event_tag(const rvw_event_key_t *key) {
     uint64_t hash = rv_hash(key->id.p, key->id.n);
@@ -16,15 +18,29 @@ uint32_t rvw_event_tag(const rvw_event_key_t *key) {
     return (uint32_t)(hash >> 32);
 }
 
-void rvw_seen_prefetch(const rvw_tail_t *tail, uint32_t tag) {
+static void prefetch(const rvw_tail_t *tail, uint32_t tag) {
     if (tail && tail->seen.slots) {
         __builtin_prefetch(&tail->seen.slots[tag & tail->seen.mask]);
+    }
+}
+
+/* An event of this time may have a twin in the list. */
+static bool may_have(const rvw_list_t *list, int64_t time) {
+    return list && list->since_block && time <= list->newest_time;
+}
+
+void rvw_twin_prefetch(const rvw_partition_t *p, const rvw_lane_t *lane, rvw_event_key_t *key) {
+    if (may_have(lane->list, key->time) || may_have(lane->frozen, key->time)) {
+        key->tag = rvw_event_tag(key);
+        prefetch(p->active, key->tag);
+        prefetch(p->frozen, key->tag);
     }
 }
 
 rv_status_t rvw_lane_open(rvw_partition_t *p, uint32_t type, uint32_t chunk, rvw_lane_t *ret, rv_error_t *err) {
     rvw_lane_t lane = {.ready = true, .type = type, .chunk = chunk, .newest = INT64_MIN};
     lane.list = rvw_tail_find(p->active, RVW_EVENTS, type, chunk);
+    lane.frozen = p->frozen ? rvw_tail_find(p->frozen, RVW_EVENTS, type, chunk) : NULL;
     lane.n = rvw_base_find(p->base, RVW_EVENTS, type, chunk, &lane.first);
     if (lane.n > 0) {
         rv_status_t status = rvw_base_newest(p->base, lane.first, lane.n, &lane.newest, err);
@@ -43,22 +59,72 @@ static bool same(rv_str_t a, rv_str_t b) {
 static bool is_twin(const rvw_block_t *block, uint32_t i, const rvw_event_key_t *key) {
     return block->row[i] == key->row && ((const int64_t *)block->cells[RVW_CELL_TIME].values)[i] == key->time &&
            block->list->id == key->type && block->list->chunk == key->chunk &&
-           same(((const rv_str_t *)block->cells[RVW_CELL_ID].values)[i], key->id) &&
-           same(((const rv_str_t *)block->cells[RVW_CELL_SOURCE].values)[i], key->source);
+           same(rvw_cells_text(&block->cells[RVW_CELL_ID], i), key->id) &&
+           same(rvw_cells_text(&block->cells[RVW_CELL_SOURCE], i), key->source);
 }
 
-static bool find_in_tail(const rvw_tail_t *tail, const rvw_event_key_t *key, rvw_twin_t *ret) {
-    if (!tail || !tail->seen.slots) {
+/* Enters the list's events that are not yet in the tail's table of identities. */
+static bool hash_list(rvw_tail_t *tail, rvw_list_t *list) {
+    const rvw_block_t *block =
+        list->hashed_in ? list->hashed_in : atomic_load_explicit(&list->first, memory_order_relaxed);
+    if (list->hashed < list->n && !rvw_seen_reserve(tail, list->n - list->hashed)) {
         return false;
     }
+    while (list->hashed < list->n) {
+        uint32_t i = list->hashed - block->first;
+        if (i == atomic_load_explicit(&block->n, memory_order_relaxed)) {
+            block = atomic_load_explicit(&block->next, memory_order_relaxed);
+            continue;
+        }
+        rvw_event_key_t key = {.type = list->id, .chunk = list->chunk, .row = block->row[i]};
+        key.time = ((const int64_t *)block->cells[RVW_CELL_TIME].values)[i];
+        key.source = rvw_cells_text(&block->cells[RVW_CELL_SOURCE], i);
+        key.id = rvw_cells_text(&block->cells[RVW_CELL_ID], i);
+        rvw_seen_add(tail, rvw_event_tag(&key), block, i);
+        list->hashed++;
+    }
+    list->hashed_in = block;
+    return true;
+}
+
+/* Among the few events of the newest time. */
+static bool find_newest(const rvw_list_t *list, const rvw_event_key_t *key, rvw_twin_t *ret) {
+    uint32_t at = list->since;
+    for (const rvw_block_t *block = list->since_block; block;
+         block = atomic_load_explicit(&block->next, memory_order_relaxed)) {
+        uint32_t n = atomic_load_explicit(&block->n, memory_order_relaxed);
+        for (; at < block->first + n; at++) {
+            if (is_twin(block, at - block->first, key)) {
+                *ret = (rvw_twin_t){.block = block, .i = at - block->first};
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Fills *ret when the twin is there. */
+static rv_status_t find_in_tail(rvw_tail_t *tail, rvw_list_t *list, rvw_event_key_t *key, rvw_twin_t *ret,
+                                rv_error_t *err) {
+    if (!may_have(list, key->time)) {
+        return RV_OK;
+    }
+    if (key->time == list->newest_time && list->n - list->since <= FEW) {
+        find_newest(list, key, ret);
+        return RV_OK;
+    }
+    if (!hash_list(tail, list)) {
+        return rv_fail_memory(err, "the identities of events");
+    }
+    key->tag = key->tag ? key->tag : rvw_event_tag(key);
     const rvw_seen_t *seen = &tail->seen;
     for (uint32_t at = key->tag & seen->mask; seen->slots[at].block; at = (at + 1) & seen->mask) {
         if (seen->slots[at].tag == key->tag && is_twin(seen->slots[at].block, seen->slots[at].i, key)) {
             *ret = (rvw_twin_t){.block = seen->slots[at].block, .i = seen->slots[at].i};
-            return true;
+            break;
         }
     }
-    return false;
+    return RV_OK;
 }
 
 uint32_t rvw_events_lower_bound(const rvw_events_t *events, uint32_t row, int64_t time) {
@@ -90,11 +156,15 @@ uint32_t rvw_events_find(const rvw_events_t *events, const rvw_event_key_t *key)
     return events->n;
 }
 
-rv_status_t rvw_twin_find(const rvw_partition_t *p, const rvw_lane_t *lane, const rvw_event_key_t *key, rvw_twin_t *ret,
+rv_status_t rvw_twin_find(const rvw_partition_t *p, const rvw_lane_t *lane, rvw_event_key_t *key, rvw_twin_t *ret,
                           rv_error_t *err) {
     *ret = (rvw_twin_t){0};
-    if (find_in_tail(p->active, key, ret) || find_in_tail(p->frozen, key, ret) || key->time > lane->newest) {
-        return RV_OK;
+    rv_status_t found = find_in_tail(p->active, lane->list, key, ret, err);
+    if (found == RV_OK && !ret->block) {
+        found = find_in_tail(p->frozen, lane->frozen, key, ret, err);
+    }
+    if (found || ret->block || key->time > lane->newest) {
+        return found;
     }
     for (uint32_t k = 0; k < lane->n; k++) {
         const rvw_piece_t *piece;
@@ -121,7 +191,7 @@ static uint32_t property(const rvw_twin_t *twin, uint32_t k, char *buf, rvw_shap
         return cells->shape.id;
     }
     const rvw_column_t *column = &twin->events->properties[k];
-    *shape = (rvw_shape_t){twin->events->property_ids[k], column->type, column->scale, false};
+    *shape = (rvw_shape_t){.id = twin->events->property_ids[k], .type = column->type, .scale = column->scale};
     rvw_column_value(column, twin->i, buf, value);
     return shape->id;
 }
