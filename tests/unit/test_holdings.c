@@ -223,6 +223,7 @@ static void problem(const rvw_holdings_t *h, uint32_t number, const char *why) {
         fail_msg("'%s' is not in: %s", why, text ? text : "(no problem)");
 }
 
+#ifdef RV_FAULTS
 static void in_service(rvw_holdings_t *h, uint64_t lsn, uint64_t events) {
     rvw_partition_t *partition = rvw_holdings_partition(h, 0);
     rvw_partition_counts_t counts;
@@ -235,6 +236,7 @@ static void in_service(rvw_holdings_t *h, uint64_t lsn, uint64_t events) {
     rvw_partition_counts(partition, &counts);
     assert_int_equal(counts.events, events);
 }
+#endif
 
 /* The first two flushes fail, and later the second transaction of one. */
 #define FAULTS "flush-begin:err:1,flush-begin:err:1,flush-between:err:1"
