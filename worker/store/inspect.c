@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "reveille/limits.h"
+
 #define PAGE_HEADER 16u
 #define NODE_HEADER 8u
 #define MAX_DEPTH 32u
@@ -274,8 +276,11 @@ static bool inspect(file_t *file, rv_reason_t *ret_reason) {
     if (!read_metas(file, ret_reason)) {
         return false;
     }
-    if (file->size < 2 * (uint64_t)file->page || file->pages > (uint64_t)1 << 40) {
+    if (file->size < 2 * (uint64_t)file->page) {
         return broken(file, "the file ends inside its pages");
+    }
+    if (file->pages > RV_MAP_SIZE / file->page) {
+        return broken(file, "its meta page names more pages than a map has");
     }
     file->claimed = calloc(file->pages / 8 + 1, 1);
     uint8_t *pages = malloc((size_t)MAX_DEPTH * file->page);
