@@ -318,8 +318,11 @@ static bool inspect(file_t *file, rv_reason_t *ret_reason) {
     if (!read_metas(file, ret_reason)) {
         return false;
     }
-    if (file->size < 2 * (uint64_t)file->page || file->pages > RV_MAP_SIZE / file->page) {
+    if (file->size < 2 * (uint64_t)file->page) {
         return broken(file, "the file ends inside its pages");
+    }
+    if (file->pages > RV_MAP_SIZE / file->page) {
+        return broken(file, "its meta page names more pages than a map has");
     }
     file->claimed = calloc(file->pages / 8 + 1, 1);
     uint8_t *pages = calloc(MAX_DEPTH, file->page);
