@@ -47,6 +47,13 @@ static const char *problem_of(const rvc_core_t *core, const rvc_partition_t *par
     return "";
 }
 
+/* Nothing is amiss, it only takes its time. */
+static bool starting(const rvc_core_t *core, const rvc_partition_t *partition) {
+    return partition->state == RVC_PARTITION_UNPLACED ||
+           (partition->state == RVC_PARTITION_PENDING &&
+            !rvc_cluster_worker(core->cluster, partition->worker)->refusal[0]);
+}
+
 static Reveille__V1__PartitionStatus *describe(const rvc_core_t *core, uint32_t number, rv_arena_t *arena) {
     const rvc_partition_t *partition = rvc_cluster_partition(core->cluster, number);
     Reveille__V1__PartitionStatus *status = rv_arena_alloc(arena, sizeof *status);
@@ -60,7 +67,7 @@ static Reveille__V1__PartitionStatus *describe(const rvc_core_t *core, uint32_t 
     if (partition->worker != RVC_NOBODY)
         status->worker = (char *)(uintptr_t)rvc_cluster_worker(core->cluster, partition->worker)->name;
     status->available = partition->state == RVC_PARTITION_AVAILABLE;
-    status->starting = partition->state == RVC_PARTITION_UNPLACED || partition->state == RVC_PARTITION_PENDING;
+    status->starting = starting(core, partition);
     status->epoch = partition->epoch;
     status->lsn = partition->lsn;
     status->flushed_lsn = partition->flushed_lsn;
