@@ -164,7 +164,8 @@ size_t rv_date_format(int64_t days, char out[32]) {
 }
 
 size_t rv_time_format(int64_t ms, char out[32]) {
-    int64_t days = floor_div(ms, RV_DAY_MS), rest = ms - days * RV_DAY_MS;
+    int64_t days = floor_div(ms, RV_DAY_MS), rest = ms % RV_DAY_MS;
+    rest += rest < 0 ? RV_DAY_MS : 0; /* ms - days * RV_DAY_MS would leave 64 bits at the very end */
     unsigned s = (unsigned)(rest / 1000);
     char date[32];
     rv_date_format(days, date);

@@ -206,7 +206,7 @@ static rv_status_t upsert_companies(rv_upload_t *upload, rv_batch_t *batch, rv_e
     request.batch = rv_batch_entities(batch);
     if (!request.batch)
         return rv_fail_memory(err, "a batch");
-    const Reveille__V1__WriteResult *result;
+    const Reveille__V1__WriteResult *result = NULL;
     rv_status_t status = upsert_once(upload, &request.base, &result, err);
     for (unsigned attempt = 0; attempt + 1 < RV_UPLOAD_ATTEMPTS && rv_upload_may_help(status, err); attempt++) {
         rv_upload_pause(upload->cli, upload->options.name, attempt, err);

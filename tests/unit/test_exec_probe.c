@@ -90,6 +90,7 @@ static void ranges_of_whole_words(void **state) {
     static uint8_t packed[N * 8];
     for (unsigned k = 0; k < 200; k++) {
         rvw_column_t column = coded(RVW_FOR, 8, 0, packed);
+        column.base = k % 3 ? 0 : (int64_t)draw();
         if (k % 2)
             for (uint32_t i = 0; i < N; i++) {
                 int64_t x = (int64_t)(draw() % 200) - 100;
