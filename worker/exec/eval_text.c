@@ -95,7 +95,7 @@ static int64_t part(const rvw_operation_t *c, int64_t x) {
     case RVW_OP(WEEK):
         return days - (weekday(days) - 1);
     case RVW_OP(HOUR):
-        return c->an->type == RV_DATE ? 0 : (x - days * RV_DAY_MS) / 3600000;
+        return c->an->type == RV_DATE ? 0 : (x % RV_DAY_MS + RV_DAY_MS) % RV_DAY_MS / 3600000;
     case RVW_OP(WEEKDAY):
         return weekday(days);
     default: {
