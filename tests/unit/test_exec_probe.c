@@ -2,6 +2,7 @@
 #include "exec_case.h"
 
 #include "exec/kernels.h"
+#include "exec/pass.h"
 #include "exec/probe.h"
 
 #define N 1000u
@@ -114,6 +115,29 @@ static void constants_have_one_answer(void **state) {
     check_range(&column, INT64_MIN, INT64_MAX);
 }
 
+/* Few events are looked at one by one, many all at once: the same answer, at the very ends too. */
+static void windows_narrow_a_mask(void **state) {
+    (void)state;
+    enum { MOST = RV_VECTOR < N ? RV_VECTOR : N };
+    static uint8_t packed[N * 4];
+    for (unsigned k = 0; k < 100; k++) {
+        rvw_events_t events = {.n = N, .time = coded(RVW_FOR, 4, 50, packed)};
+        events.time.base = 1600000000000;
+        events.time.unit = 1000;
+        uint64_t from = draw() % 50;
+        rvw_window_t window = {.lo = events.time.base + (int64_t)from * 1000,
+                               .hi = events.time.base + (int64_t)(from + draw() % 20) * 1000};
+        uint8_t m[MOST], before[MOST];
+        for (uint32_t i = 0; i < MOST; i++)
+            before[i] = m[i] = draw() % (k % 2 ? 40 : 3) == 0;
+        rvw_window_narrow(&window, &events, 0, MOST, m);
+        for (uint32_t i = 0; i < MOST; i++) {
+            int64_t at = rvw_column_int(&events.time, i);
+            assert_int_equal(m[i], before[i] && at >= window.lo && at <= window.hi);
+        }
+    }
+}
+
 static void bits_are_counted(void **state) {
     (void)state;
     uint64_t words[67], want = 0;
@@ -128,11 +152,9 @@ static void bits_are_counted(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(tables_of_few_and_of_many_runs),
-        cmocka_unit_test(ranges_of_scaled_values),
-        cmocka_unit_test(ranges_of_whole_words),
-        cmocka_unit_test(constants_have_one_answer),
-        cmocka_unit_test(bits_are_counted),
+        cmocka_unit_test(tables_of_few_and_of_many_runs), cmocka_unit_test(ranges_of_scaled_values),
+        cmocka_unit_test(ranges_of_whole_words),          cmocka_unit_test(constants_have_one_answer),
+        cmocka_unit_test(windows_narrow_a_mask),          cmocka_unit_test(bits_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -77,6 +77,10 @@ static void a_test_with_a_missing_operand_is_false(void **state) {
     expect_in("consents", "a");
     expect_in("not consents", "b;c;e");
     expect_in("consents = false", "c");
+    expect_in("not (consents or age < 0)", "b;e");
+    expect_in("consents or age < 0 or ltv < 0", "a;c");
+    expect_in("not (company.employees >= 1000)", "b;c;e");
+    expect_in("not (company.employees >= 1000 or age < 0)", "b;e");
     expect_in("country is set", "a;c;e");
     expect_in("country is unset", "b");
     expect_in("weight is set and age is set", "a;c;e");
