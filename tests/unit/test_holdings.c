@@ -98,6 +98,28 @@ static void assign(rvw_holdings_t *h, uint32_t first) {
         fail_msg("%s", err.message);
 }
 
+/* Logs a write as the writer does, and applies it. */
+static rv_status_t log_and_apply(rvw_holdings_t *h, Reveille__V1__PartitionWrite *write, uint32_t number, uint64_t lsn,
+                                 rv_error_t *err) {
+    rvw_partition_t *partition = rvw_holdings_partition(h, number);
+    uint64_t hash;
+    assert_non_null(partition);
+    rv_catalog_t *catalog = rvw_holdings_catalog(h);
+    rvw_result_t result;
+    rv_arena_t arena;
+    rvw_record_t record = {.partition = number, .lsn = lsn};
+    uint8_t *bytes;
+    rv_arena_init(&arena, SIZE_MAX);
+    assert_int_equal(rvw_record_make(write, &bytes, &record.n, &hash, err), RV_OK);
+    record.bytes = bytes;
+    assert_int_equal(rvw_wal_append(rvw_holdings_wal(h), &record, 1, err), RV_OK);
+    rv_status_t status = rvw_partition_apply(partition, catalog, write, lsn, hash, false, &arena, &result, err);
+    free(bytes);
+    rv_arena_done(&arena);
+    rv_catalog_unref(&catalog);
+    return status;
+}
+
 /* Logs a write with events of one contact, which is new, or that takes the one event of contact `gone` away. */
 static rv_status_t write_events(rvw_holdings_t *h, uint32_t number, uint64_t lsn, uint32_t n, uint64_t gone,
                                 rv_error_t *err) {
@@ -112,10 +134,7 @@ static rv_status_t write_events(rvw_holdings_t *h, uint32_t number, uint64_t lsn
     Reveille__V1__EventDelete taken = REVEILLE__V1__EVENT_DELETE__INIT;
     Reveille__V1__WriteIdentity identity = REVEILLE__V1__WRITE_IDENTITY__INIT;
     Reveille__V1__PartitionWrite write = REVEILLE__V1__PARTITION_WRITE__INIT;
-    rvw_partition_t *partition = rvw_holdings_partition(h, number);
-    uint64_t hash;
     char key[32];
-    assert_non_null(partition);
     uint32_t length = (uint32_t)snprintf(key, sizeof key, "c%llu", (unsigned long long)(gone ? gone : lsn));
     for (uint32_t i = 0; i < n; i++) {
         types[i] = CLICK;
@@ -155,20 +174,7 @@ static rv_status_t write_events(rvw_holdings_t *h, uint32_t number, uint64_t lsn
         write.body_case = REVEILLE__V1__PARTITION_WRITE__BODY_EVENT_DELETE;
         write.event_delete = &taken;
     }
-    rv_catalog_t *catalog = rvw_holdings_catalog(h);
-    rvw_result_t result;
-    rv_arena_t arena;
-    rvw_record_t record = {.partition = number, .lsn = lsn};
-    uint8_t *bytes;
-    rv_arena_init(&arena, SIZE_MAX);
-    assert_int_equal(rvw_record_make(&write, &bytes, &record.n, &hash, err), RV_OK);
-    record.bytes = bytes;
-    assert_int_equal(rvw_wal_append(rvw_holdings_wal(h), &record, 1, err), RV_OK);
-    rv_status_t status = rvw_partition_apply(partition, catalog, &write, lsn, hash, false, &arena, &result, err);
-    free(bytes);
-    rv_arena_done(&arena);
-    rv_catalog_unref(&catalog);
-    return status;
+    return log_and_apply(h, &write, number, lsn, err);
 }
 
 /* One contact with one event, logged and applied. */
