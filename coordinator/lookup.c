@@ -7,6 +7,7 @@
  * Thread: the actor's. Failure: UNAVAILABLE/INCOMPLETE when the partition is not available or its worker is lost;
  * NOT_FOUND from the worker. */
 #include "lookup.h"
+#include "explain.h"
 #include "plan.h"
 #include "reveille/hash.h"
 #include "reveille/text.h"
@@ -30,11 +31,12 @@ typedef struct {
     rvc_call_t *call;
     kind_t kind;
     rv_catalog_t *catalog;
-    const char *key; /* of the request, which lives as long as the call */
-    uint32_t partition;
+    const char *key;          /* of the request, which lives as long as the call */
+    uint32_t partition, slot; /* its number; the worker that was asked */
     int64_t as_of_ms;
     rvc_task_t *task;
-    page_t *first, *last; /* TIMELINE: pages that wait for credit */
+    page_t *first, *last;   /* TIMELINE: pages that wait for credit */
+    rvc_explain_t *explain; /* NULL: nothing is explained */
 } lookup_t;
 
 static void page_free(page_t *page) {
@@ -49,6 +51,7 @@ static void lookup_free(lookup_t *lookup) {
         lookup->first = page->next;
         page_free(page);
     }
+    rvc_explain_destroy(&lookup->explain);
     rv_catalog_unref(&lookup->catalog);
     free(lookup);
 }
@@ -93,6 +96,7 @@ static Reveille__V1__Coverage *cover(const lookup_t *lookup, uint64_t lsn, cover
     room->coverage.as_of_ms = lookup->as_of_ms;
     room->coverage.n_data_version = 1;
     room->coverage.data_version = room->list;
+    room->coverage.explain = rvc_explain_message(lookup->explain);
     return &room->coverage;
 }
 
@@ -111,6 +115,12 @@ static void name_attributes(const lookup_t *lookup, Reveille__V1__FetchResponse 
         response->attributes[kept++] = column;
     }
     response->n_attributes = kept;
+}
+
+/* What the worker that was asked says about its part. */
+static rv_status_t add_explain(lookup_t *lookup, const Reveille__V1__Explain *message, rv_error_t *err) {
+    return rvc_explain_add(lookup->explain, rvc_cluster_worker(lookup->core->cluster, lookup->slot)->name, message,
+                           err);
 }
 
 static void reply_fetched(lookup_t *lookup, Reveille__V1__FetchResponse *response) {
@@ -141,7 +151,8 @@ static void on_fetched(void *owner, const uint8_t *body, size_t n, bool more) {
     (void)more;
     lookup->task = NULL;
     rv_arena_init(&arena, RV_MAX_UNPACK);
-    if (rv_wire_unpack(&reveille__v1__fetch_response__descriptor, body, n, &arena, &message, &why) != RV_OK) {
+    if (rv_wire_unpack(&reveille__v1__fetch_response__descriptor, body, n, &arena, &message, &why) != RV_OK ||
+        add_explain(lookup, ((Reveille__V1__FetchResponse *)message)->explain, &why) != RV_OK) {
         bug(&why, &err);
         fail(lookup, &err);
     } else {
@@ -259,6 +270,8 @@ static void on_history(void *owner, const uint8_t *body, size_t n, bool more) {
         page->last = !more;
         status = name_columns(lookup, page, &why);
     }
+    if (status == RV_OK && !more)
+        status = add_explain(lookup, page->message->explain, &why);
     if (status != RV_OK) {
         if (page)
             page_free(page);
@@ -298,6 +311,7 @@ static rv_status_t send(lookup_t *lookup, rv_error_t *err) {
     const rvc_partition_t *partition = rvc_cluster_partition(core->cluster, lookup->partition);
     if (partition->state != RVC_PARTITION_AVAILABLE)
         return rvc_cluster_missing(core->cluster, &lookup->partition, 1, NULL, err);
+    lookup->slot = partition->worker;
     Reveille__V1__QueryPartition where = REVEILLE__V1__QUERY_PARTITION__INIT;
     where.partition = lookup->partition;
     where.epoch = partition->epoch;
@@ -308,6 +322,7 @@ static rv_status_t send(lookup_t *lookup, rv_error_t *err) {
         request.partition = &where;
         request.key = (char *)(uintptr_t)lookup->key;
         request.until_ms = lookup->as_of_ms;
+        request.explain = lookup->explain != NULL;
         return rvc_link_send(core->link, partition->worker, "reveille.v1.WorkerService/History", &request.base,
                              deadline, &HISTORY, lookup, &lookup->task, err);
     }
@@ -315,12 +330,13 @@ static rv_status_t send(lookup_t *lookup, rv_error_t *err) {
     request.partition = &where;
     request.key = (char *)(uintptr_t)lookup->key;
     request.company = lookup->kind == COMPANY;
+    request.explain = lookup->explain != NULL;
     return rvc_link_send(core->link, partition->worker, "reveille.v1.WorkerService/Fetch", &request.base, deadline,
                          &FETCH, lookup, &lookup->task, err);
 }
 
 static void begin(rvc_core_t *core, rvc_call_t *call, kind_t kind, const char *key,
-                  const Reveille__V1__ReadOptions *options) {
+                  const Reveille__V1__ReadOptions *options, bool explain) {
     rv_error_t err;
     lookup_t *lookup = calloc(1, sizeof *lookup);
     rv_status_t status = lookup ? rvc_need_schema(core->catalog, &err) : rv_fail_memory(&err, "a read");
@@ -338,7 +354,9 @@ static void begin(rvc_core_t *core, rvc_call_t *call, kind_t kind, const char *k
     lookup->key = key;
     lookup->partition = rv_partition_of(key, strlen(key), rvc_cluster_partitions(core->cluster));
     lookup->as_of_ms = rvc_as_of(options, core->wall_ms());
-    status = send(lookup, &err);
+    status = explain ? rvc_explain_new(0, &lookup->explain, &err) : RV_OK;
+    if (status == RV_OK)
+        status = send(lookup, &err);
     if (status != RV_OK)
         fail(lookup, &err);
     else
@@ -346,14 +364,16 @@ static void begin(rvc_core_t *core, rvc_call_t *call, kind_t kind, const char *k
 }
 
 void rvc_contact_get(void *context, rvc_call_t *call, const ProtobufCMessage *request) {
-    begin(context, call, CONTACT, ((const Reveille__V1__ContactServiceGetRequest *)request)->key, NULL);
+    const Reveille__V1__ContactServiceGetRequest *get = (const Reveille__V1__ContactServiceGetRequest *)request;
+    begin(context, call, CONTACT, get->key, NULL, get->explain);
 }
 
 void rvc_company_get(void *context, rvc_call_t *call, const ProtobufCMessage *request) {
-    begin(context, call, COMPANY, ((const Reveille__V1__CompanyServiceGetRequest *)request)->key, NULL);
+    const Reveille__V1__CompanyServiceGetRequest *get = (const Reveille__V1__CompanyServiceGetRequest *)request;
+    begin(context, call, COMPANY, get->key, NULL, get->explain);
 }
 
 void rvc_contact_timeline(void *context, rvc_call_t *call, const ProtobufCMessage *request) {
     const Reveille__V1__TimelineRequest *timeline = (const Reveille__V1__TimelineRequest *)request;
-    begin(context, call, TIMELINE, timeline->key, timeline->options);
+    begin(context, call, TIMELINE, timeline->key, timeline->options, timeline->options && timeline->options->explain);
 }

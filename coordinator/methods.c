@@ -7,6 +7,7 @@
 #include "mutate.h"
 #include "plan.h"
 #include "query.h"
+#include "reveille/clock.h"
 #include "reveille/v1/cluster.pb-c.h"
 #include "reveille/v1/company.pb-c.h"
 #include "reveille/v1/contact.pb-c.h"
@@ -38,9 +39,13 @@ static void run(rvc_core_t *core, rvc_call_t *call, rv_status_t planned, rvc_pla
 #define X(name, type, plan_it)                                                                                         \
     static void name(void *context, rvc_call_t *call, const ProtobufCMessage *request) {                               \
         rvc_plan_context_t planning = plan_context(context);                                                           \
+        const Reveille__V1__##type *asked = (const Reveille__V1__##type *)request;                                     \
+        int64_t start = asked->options && asked->options->explain ? rv_mono_ns() : 0;                                  \
         rvc_plan_t *plan = NULL;                                                                                       \
         rv_error_t err;                                                                                                \
-        rv_status_t status = plan_it(&planning, (const Reveille__V1__##type *)request, &plan, &err);                   \
+        rv_status_t status = plan_it(&planning, asked, &plan, &err);                                                   \
+        if (status == RV_OK && start)                                                                                  \
+            plan->plan_ns = rv_mono_ns() - start;                                                                      \
         run(context, call, status, plan, &err);                                                                        \
     }
 READS(X)

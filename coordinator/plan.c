@@ -46,6 +46,7 @@ static rv_status_t begin(const rvc_plan_context_t *context, rvc_plan_kind_t kind
     plan->as_of_ms = rvc_as_of(options, context->wall_ms);
     plan->allow_partial = options->allow_partial;
     reveille__v1__query_request__init(&plan->query);
+    plan->query.explain = options->explain;
     plan->query.schema_version = rv_catalog_schema_version(plan->catalog);
     status = rv_builder_new(plan->catalog, plan->as_of_ms, options, &plan->builder, err);
     if (status == RV_OK)

@@ -34,6 +34,7 @@ typedef struct {
     Reveille__V1__QueryRequest query; /* without partitions and term */
     int64_t as_of_ms;
     bool allow_partial, before_kept;
+    int64_t plan_ns; /* how long planning took; only measured with `query.explain` */
     const char *const *current_attributes;
     size_t n_current_attributes;
     uint64_t limit; /* of SELECT; 0: none */

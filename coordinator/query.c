@@ -12,6 +12,7 @@
  * with an error even with allow_partial. */
 #include "query.h"
 #include "answer.h"
+#include "explain.h"
 #include "ledger.h"
 #include "merge.h"
 #include "reveille/wire.h"
@@ -38,8 +39,9 @@ struct query {
     rvc_tally_t *tally;
     source_t *sources;
     size_t n_sources, open;
-    rv_arena_t arena; /* coverage */
-    bool full, end;   /* the page at hand; the merge is done */
+    rv_arena_t arena;       /* coverage */
+    bool full, end;         /* the page at hand; the merge is done */
+    rvc_explain_t *explain; /* NULL: nothing is explained */
 };
 
 static void query_free(query_t *query) {
@@ -48,6 +50,7 @@ static void query_free(query_t *query) {
     rvc_merge_destroy(&query->merge);
     rvc_answer_destroy(&query->answer);
     rvc_tally_destroy(&query->tally);
+    rvc_explain_destroy(&query->explain);
     rvc_ledger_done(&query->ledger);
     rvc_plan_destroy(&query->plan);
     rv_arena_done(&query->arena);
@@ -81,7 +84,10 @@ static void grant(query_t *query) {
 
 static Reveille__V1__Coverage *coverage(query_t *query) {
     rv_arena_reset(&query->arena);
-    return rvc_ledger_coverage(&query->ledger, query->plan, &query->arena);
+    Reveille__V1__Coverage *cover = rvc_ledger_coverage(&query->ledger, query->plan, &query->arena);
+    if (cover)
+        cover->explain = rvc_explain_message(query->explain);
+    return cover;
 }
 
 /* The last reply. */
@@ -97,8 +103,10 @@ static void send_tally(query_t *query) {
     bool last = false;
     Reveille__V1__Coverage *cover = coverage(query);
     while (rvc_call_may_send(query->call)) {
+        int64_t start = rvc_explain_now(query->explain);
         rv_status_t status =
             cover ? rvc_tally_next(query->tally, cover, &message, &last, &err) : rv_fail_memory(&err, "an answer");
+        rvc_explain_merged(query->explain, start);
         if (status != RV_OK) {
             fail(query, &err);
             return;
@@ -123,6 +131,24 @@ static void send_last_page(query_t *query) {
     fail(query, &err);
 }
 
+/* Fills the page at hand. An explanation has the last message to itself. False: the query has ended. */
+static bool fill(query_t *query) {
+    rvc_answer_state_t state;
+    rv_error_t err;
+    int64_t start = rvc_explain_now(query->explain);
+    rv_status_t status = rvc_answer_fill(query->answer, query->merge, &state, &err);
+    rvc_explain_merged(query->explain, start);
+    if (status != RV_OK) {
+        fail(query, &err);
+        return false;
+    }
+    query->end = state == RVC_ANSWER_END;
+    query->full = state == RVC_ANSWER_FULL || (query->end && query->explain && query->plan->kind != RVC_PLAN_FUNNEL);
+    if (query->end && query->open)
+        rvc_merge_discard(query->merge);
+    return true;
+}
+
 /* Moves the query on as far as pages, credit and memory of the client allow. It may be gone afterwards. */
 static void pump(query_t *query) {
     if (query->tally) {
@@ -131,18 +157,8 @@ static void pump(query_t *query) {
         return;
     }
     for (;;) {
-        if (!query->full && !query->end) {
-            rvc_answer_state_t state;
-            rv_error_t err;
-            if (rvc_answer_fill(query->answer, query->merge, &state, &err) != RV_OK) {
-                fail(query, &err);
-                return;
-            }
-            query->full = state == RVC_ANSWER_FULL;
-            query->end = state == RVC_ANSWER_END;
-            if (query->end && query->open)
-                rvc_merge_discard(query->merge);
-        }
+        if (!query->full && !query->end && !fill(query))
+            return;
         grant(query);
         if (query->full && rvc_call_may_send(query->call)) {
             if (!rvc_call_reply(query->call, rvc_answer_message(query->answer, NULL), true))
@@ -228,7 +244,14 @@ static void on_reply(void *owner, const uint8_t *body, size_t n, bool more) {
         rvc_page_destroy(&page);
         return;
     }
-    rv_status_t status = take_page(query, source, &page, !more, &err);
+    rv_status_t status = RV_OK;
+    if (!more)
+        status = rvc_explain_add(query->explain, rvc_cluster_worker(query->core->cluster, source->slot)->name,
+                                 rvc_page_response(page)->explain, &err);
+    int64_t start = rvc_explain_now(query->explain);
+    if (status == RV_OK)
+        status = take_page(query, source, &page, !more, &err);
+    rvc_explain_merged(query->explain, start);
     rvc_page_destroy(&page);
     if (status != RV_OK)
         fail(query, &err);
@@ -393,6 +416,10 @@ void rvc_query_run(rvc_core_t *core, rvc_call_t *call, rvc_plan_t *plan) {
         return;
     }
     if (make_stages(query, &err) != RV_OK) {
+        fail(query, &err);
+        return;
+    }
+    if (plan->query.explain && rvc_explain_new(plan->plan_ns, &query->explain, &err) != RV_OK) {
         fail(query, &err);
         return;
     }

@@ -35,7 +35,7 @@ struct rvw_call {
     size_t id_n;
     zmq_msg_t body;
     rv_arena_t arena;
-    int64_t deadline;
+    int64_t received, deadline;
     atomic_bool cancelled, over;
     pthread_mutex_t lock; /* credit, waiting, seq */
     uint64_t credit, seq;
@@ -156,7 +156,8 @@ rvw_call_t *rvw_call_new(rvw_outbox_t *outbox, const uint8_t *request_id, size_t
     rv_arena_init(&call->arena, RV_MAX_UNPACK);
     if (timeout_ms == 0)
         timeout_ms = RV_DEFAULT_TIMEOUT_MS;
-    call->deadline = rv_mono_ms() + (timeout_ms < RV_MAX_TIMEOUT_MS ? timeout_ms : RV_MAX_TIMEOUT_MS);
+    call->received = rv_mono_ms();
+    call->deadline = call->received + (timeout_ms < RV_MAX_TIMEOUT_MS ? timeout_ms : RV_MAX_TIMEOUT_MS);
     pthread_mutex_init(&call->lock, NULL);
     call->credit = RV_WORKER_WINDOW;
     return call;
@@ -209,6 +210,10 @@ void rvw_call_cancel(rvw_call_t *call) {
 
 int64_t rvw_call_deadline(const rvw_call_t *call) {
     return call->deadline;
+}
+
+int64_t rvw_call_received(const rvw_call_t *call) {
+    return call->received;
 }
 
 bool rvw_call_take_credit(rvw_call_t *call) {

@@ -39,6 +39,7 @@ rv_arena_t *rvw_call_arena(rvw_call_t *call);
 rv_status_t rvw_call_stopped(const rvw_call_t *call, rv_error_t *err);
 void rvw_call_cancel(rvw_call_t *call);
 int64_t rvw_call_deadline(const rvw_call_t *call); /* rv_mono_ms */
+int64_t rvw_call_received(const rvw_call_t *call); /* likewise */
 
 /* Credit of a stream of replies. take: one reply may be sent now. Grant returns true when the stream was waiting for
  * it. */

@@ -14,7 +14,9 @@
  * the work itself is done without it.
  */
 #include "pool.h"
+#include "account.h"
 #include "exec/exec.h"
+#include "reveille/clock.h"
 #include "reveille/log.h"
 #include "reveille/wire.h"
 #include <assert.h>
@@ -46,6 +48,8 @@ typedef struct query {
     uint32_t next_chunk;
     rvw_partial_t **partials; /* one a thread, made when the thread first works on the query */
     uint64_t cursor;          /* of a history */
+    rvw_account_t *account;   /* NULL: nothing is explained */
+    bool read_out;            /* all of the result has been sent: an account comes last */
 } query_t;
 
 typedef struct {
@@ -108,6 +112,30 @@ static const ProtobufCMessageDescriptor *task_descriptor(rvw_task_t task) {
     return &reveille__v1__query_request__descriptor;
 }
 
+/* Begins the account of a read that is to be explained. */
+static bool open_account(const rvw_pool_t *pool, query_t *q, bool explain) {
+    return !explain ||
+           rvw_account_new(rv_mono_ms() - rvw_call_received(q->call), pool->n_threads, &q->account, &q->err) == RV_OK;
+}
+
+static void open_lookup(rvw_pool_t *pool, query_t *q) {
+    const Reveille__V1__FetchRequest *fetch = (const Reveille__V1__FetchRequest *)q->request;
+    const Reveille__V1__HistoryRequest *history = (const Reveille__V1__HistoryRequest *)q->request;
+    bool fetches = q->task == RVW_TASK_FETCH;
+    Reveille__V1__QueryPartition *where = fetches ? fetch->partition : history->partition;
+    if (!where) {
+        rv_fail(&q->err, RV_REASON_REQUEST, "no partition is named");
+        return;
+    }
+    if (!open_account(pool, q, fetches ? fetch->explain : history->explain))
+        return;
+    open_sources(pool, q, &where, 1);
+    if (q->err.status == RV_OK)
+        q->err = q->sources[0].err;
+    if (q->err.status == RV_OK)
+        rvw_account_opened(q->account, NULL, 1, &q->err);
+}
+
 static void open_query(rvw_pool_t *pool, query_t *q, thread_t *t) {
     ProtobufCMessage *message;
     if (rvw_call_stopped(q->call, &q->err) != RV_OK ||
@@ -116,16 +144,7 @@ static void open_query(rvw_pool_t *pool, query_t *q, thread_t *t) {
     q->request = message;
     q->catalog = rvw_holdings_catalog(pool->holdings);
     if (q->task == RVW_TASK_FETCH || q->task == RVW_TASK_HISTORY) {
-        Reveille__V1__QueryPartition *where = q->task == RVW_TASK_FETCH
-                                                  ? ((const Reveille__V1__FetchRequest *)message)->partition
-                                                  : ((const Reveille__V1__HistoryRequest *)message)->partition;
-        if (!where) {
-            rv_fail(&q->err, RV_REASON_REQUEST, "no partition is named");
-            return;
-        }
-        open_sources(pool, q, &where, 1);
-        if (q->err.status == RV_OK)
-            q->err = q->sources[0].err;
+        open_lookup(pool, q);
         return;
     }
     const Reveille__V1__QueryRequest *request = (const Reveille__V1__QueryRequest *)message;
@@ -141,8 +160,12 @@ static void open_query(rvw_pool_t *pool, query_t *q, thread_t *t) {
         rv_fail_memory(&q->err, "a query");
         return;
     }
-    if (rvw_job_new(request, q->catalog, t->scratch, &q->job, &q->err) == RV_OK)
-        open_sources(pool, q, request->partitions, request->n_partitions);
+    if (!open_account(pool, q, request->explain) ||
+        rvw_job_new(request, q->catalog, t->scratch, &q->job, &q->err) != RV_OK)
+        return;
+    open_sources(pool, q, request->partitions, request->n_partitions);
+    if (q->err.status == RV_OK)
+        rvw_account_opened(q->account, q->job, q->n_sources, &q->err);
 }
 
 static void scan_chunk(query_t *q, thread_t *t, const source_t *source, uint32_t chunk, rv_error_t *err) {
@@ -201,28 +224,75 @@ static bool add_results(const query_t *q, rv_arena_t *arena, Reveille__V1__Query
     return true;
 }
 
+static rv_status_t explain(query_t *q, rv_arena_t *arena, Reveille__V1__Explain **ret) {
+    uint32_t *numbers = rv_arena_zalloc(arena, q->n_sources + 1, sizeof *numbers);
+    bool *answered = rv_arena_zalloc(arena, q->n_sources + 1, sizeof *answered);
+    if (!numbers || !answered)
+        return rv_fail_memory(&q->err, "an explanation");
+    for (size_t i = 0; i < q->n_sources; i++) {
+        numbers[i] = q->sources[i].partition;
+        answered[i] = q->sources[i].view != NULL;
+    }
+    const char *lookup = q->task == RVW_TASK_FETCH ? "attributes of one key" : "events of one contact";
+    return rvw_account_message(q->account, q->job, lookup, numbers, answered, arena, ret, &q->err);
+}
+
+/* The next message of a query: pages of its result, then the account. */
+static rv_status_t next_result(query_t *q, rv_arena_t *arena, Reveille__V1__QueryResponse **ret, bool *ret_last) {
+    rv_status_t status = RV_OK;
+    if (!q->read_out) {
+        status = rvw_partial_next(q->job, q->partials[0], arena, ret, &q->read_out, &q->err);
+        *ret_last = q->read_out && !q->account;
+    } else {
+        *ret = rv_arena_alloc(arena, sizeof **ret);
+        if (!*ret)
+            return rv_fail_memory(&q->err, "a result");
+        reveille__v1__query_response__init(*ret);
+        status = explain(q, arena, &(*ret)->explain);
+        *ret_last = true;
+    }
+    if (status == RV_OK && *ret_last && !add_results(q, arena, *ret))
+        return rv_fail_memory(&q->err, "a result");
+    return status;
+}
+
+static void send_contact(query_t *q, thread_t *t) {
+    Reveille__V1__FetchResponse *response = NULL;
+    int64_t start = rvw_account_now(q->account);
+    if (rvw_fetch(q->sources[0].view, q->catalog, (const Reveille__V1__FetchRequest *)q->request, &t->arena, &response,
+                  &q->err) != RV_OK)
+        return;
+    rvw_account_looked_up(q->account, start);
+    if (explain(q, &t->arena, &response->explain) == RV_OK)
+        rvw_call_reply(q->call, &response->base, false, NULL);
+}
+
+/* True with the last page. */
+static bool send_history(query_t *q, thread_t *t) {
+    Reveille__V1__HistoryResponse *response = NULL;
+    bool last = true;
+    int64_t start = rvw_account_now(q->account);
+    if (rvw_history(q->sources[0].view, q->catalog, (const Reveille__V1__HistoryRequest *)q->request, &t->arena,
+                    &q->cursor, rvw_account_of(q->account, 0), &response, &last, &q->err) != RV_OK)
+        return true;
+    rvw_account_looked_up(q->account, start);
+    if (!last || explain(q, &t->arena, &response->explain) == RV_OK)
+        rvw_call_reply(q->call, &response->base, !last, NULL);
+    return last;
+}
+
 /* One page. True with the last one, or on an error. */
 static bool send_page(query_t *q, thread_t *t) {
     rv_arena_reset(&t->arena);
     bool last = true;
     if (q->task == RVW_TASK_FETCH) {
-        Reveille__V1__FetchResponse *response = NULL;
-        if (rvw_fetch(q->sources[0].view, q->catalog, (const Reveille__V1__FetchRequest *)q->request, &t->arena,
-                      &response, &q->err) == RV_OK)
-            rvw_call_reply(q->call, &response->base, false, NULL);
+        send_contact(q, t);
     } else if (q->task == RVW_TASK_HISTORY) {
-        Reveille__V1__HistoryResponse *response = NULL;
-        if (rvw_history(q->sources[0].view, q->catalog, (const Reveille__V1__HistoryRequest *)q->request, &t->arena,
-                        &q->cursor, &response, &last, &q->err) == RV_OK)
-            rvw_call_reply(q->call, &response->base, !last, NULL);
+        last = send_history(q, t);
     } else {
         Reveille__V1__QueryResponse *response = NULL;
-        if (rvw_partial_next(q->job, q->partials[0], &t->arena, &response, &last, &q->err) == RV_OK) {
-            if (last && !add_results(q, &t->arena, response))
-                rv_fail_memory(&q->err, "a result");
-            else
-                rvw_call_reply(q->call, &response->base, !last, NULL);
-        }
+        if (next_result(q, &t->arena, &response, &last) == RV_OK)
+            rvw_call_reply(q->call, &response->base, !last, NULL);
     }
     return last || q->err.status != RV_OK;
 }
@@ -245,6 +315,7 @@ static void free_query(query_t *q, const rvw_pool_t *pool) {
         rvw_partial_destroy(&q->partials[i]);
     free(q->partials);
     rvw_job_destroy(&q->job);
+    rvw_account_destroy(&q->account);
     for (size_t i = 0; i < q->n_sources; i++)
         rvw_view_release(&q->sources[i].view);
     free(q->sources);
@@ -313,7 +384,9 @@ static void step_open(rvw_pool_t *pool, query_t *q, thread_t *t) {
 
 static void finish_scan(rvw_pool_t *pool, query_t *q) {
     pthread_mutex_unlock(&pool->lock);
+    rvw_account_scanned(q->account);
     gather(q, pool);
+    rvw_account_merged(q->account);
     pthread_mutex_lock(&pool->lock);
     q->state = SEND;
 }
@@ -326,6 +399,8 @@ static void step_scan(rvw_pool_t *pool, query_t *q, thread_t *t) {
         pthread_mutex_unlock(&pool->lock);
         scan_chunk(q, t, source, chunk, &err);
         pthread_mutex_lock(&pool->lock);
+        if (q->account && q->partials[t->number])
+            rvw_partial_counted(q->partials[t->number], rvw_account_of(q->account, (size_t)(source - q->sources)));
         if (err.status != RV_OK && q->err.status == RV_OK)
             q->err = err;
         if (pool->queries != q || q->next) /* others wait: give them a turn */

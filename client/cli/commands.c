@@ -73,6 +73,10 @@ static const rv_option_t RETENTION[] = {
 static const rv_option_t OVERLAP[] = {
     {"segment", RV_OPT_TEXT, true, "NAME=FILTER", "one of the filters; at least two", 0, 0},
 };
+static const rv_option_t GET[] = {
+    {"explain", RV_OPT_FLAG, false, NULL, "how the answer was made: tables on stderr, or a member of the JSON document",
+     0, 0},
+};
 static const rv_option_t WAIT[] = {
     {"wait", RV_OPT_FLAG, false, NULL, "return when it is done", 0, 0},
 };
@@ -127,7 +131,7 @@ const rv_command_t RV_COMMANDS[] = {
     {"overlap", "--segment NAME=FILTER ...", "sizes of filters and of what they share",
      "  reveille overlap --segment \"a=country = 'DE'\" --segment 'b=exists(purchase)'\n", OPTIONS(OVERLAP), true, 0, 0,
      rv_run_overlap},
-    {"contact get", "KEY", "one contact with its attributes", "  reveille contact get c00000123\n", NO_OPTIONS, false,
+    {"contact get", "KEY", "one contact with its attributes", "  reveille contact get c00000123\n", OPTIONS(GET), false,
      1, 1, rv_run_contact_get},
     {"contact timeline", "KEY", "the events of one contact, oldest first", "  reveille contact timeline c00000123\n",
      NO_OPTIONS, true, 1, 1, rv_run_contact_timeline},

@@ -77,8 +77,12 @@ static rv_status_t print_contact(rv_cli_t *cli, const Reveille__V1__ContactServi
     if (status == RV_OK && (cli->format == RV_FORMAT_JSON || cli->format == RV_FORMAT_NDJSON)) {
         rv_coverage_t coverage = {reply->coverage};
         get_json(cli, reply, values, &coverage);
-    } else if (status == RV_OK)
+    } else if (status == RV_OK) {
+        rv_coverage_t coverage = {reply->coverage};
         status = get_rows(cli, reply, key_name, values, err);
+        if (status == RV_OK)
+            rv_answer_end(cli, NULL, &coverage, &(rv_timing_t){0});
+    }
     for (size_t i = 0; readers && i < n; i++)
         rv_column_reader_destroy(&readers[i]);
     free(readers);
@@ -92,6 +96,7 @@ rv_status_t rv_run_contact_get(rv_cli_t *cli, rv_error_t *err) {
     ProtobufCMessage *reply;
     rv_arena_t arena;
     request.key = (char *)(uintptr_t)rv_args_argument(cli->args, 0);
+    request.explain = rv_args_flag(cli->args, "explain");
     rv_arena_init(&arena, 2 * RV_MAX_UNPACK);
     rv_status_t status = rv_cli_call(cli, "reveille.v1.ContactService/Get", &request.base,
                                      &reveille__v1__contact_service_get_response__descriptor,

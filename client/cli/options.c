@@ -27,7 +27,8 @@ const rv_option_t RV_READ_OPTIONS[] = {
      0, 0},
     {"repeat", RV_OPT_NUMBER, false, "N", "run N times over one connection and report the times", 1, 1000000},
     {"allow-partial", RV_OPT_FLAG, false, NULL, "take an answer that lacks partitions (exit status 3)", 0, 0},
-    {"explain", RV_OPT_FLAG, false, NULL, "not built yet", 0, 0},
+    {"explain", RV_OPT_FLAG, false, NULL, "how the answer was made: tables on stderr, or a member of the JSON document",
+     0, 0},
     {"strict-history", RV_OPT_FLAG, false, NULL, "not built yet", 0, 0},
 };
 const size_t RV_READ_OPTIONS_N = sizeof RV_READ_OPTIONS / sizeof RV_READ_OPTIONS[0];

@@ -2,6 +2,7 @@
  * over, so that printing is no part of what is measured; without it they are printed as they come, so that answers of
  * any size pass through. One thread. */
 #include "read.h"
+#include "explain.h"
 #include "literal.h"
 #include "reveille/civil.h"
 #include "reveille/clock.h"
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static bool is_utc(const char *zone) {
     static const char *const NAMES[] = {"", "UTC", "Etc/UTC", "Z", "GMT", "Etc/GMT"};
@@ -47,8 +49,6 @@ rv_status_t rv_read_options(rv_cli_t *cli, rv_arena_t *arena, Reveille__V1__Read
     const char *as_of = rv_args_text(cli->args, "as-of"), *zone = rv_args_text(cli->args, "tz");
     int64_t now = rv_wall_ms(), ms;
     reveille__v1__read_options__init(options);
-    if (rv_args_flag(cli->args, "explain"))
-        return rv_fail(err, RV_REASON_FEATURE, "--explain comes with a later version");
     if (rv_args_flag(cli->args, "strict-history"))
         return rv_fail(err, RV_REASON_FEATURE, "--strict-history comes with a later version");
     if (zone && !is_utc(zone))
@@ -60,6 +60,7 @@ rv_status_t rv_read_options(rv_cli_t *cli, rv_arena_t *arena, Reveille__V1__Read
         options->as_of_ms = as_of ? ms : now;
     }
     options->allow_partial = rv_args_flag(cli->args, "allow-partial");
+    options->explain = rv_args_flag(cli->args, "explain");
     return take_parameters(cli, arena, options, err);
 }
 
@@ -292,9 +293,13 @@ void rv_answer_end(rv_cli_t *cli, rv_json_t *json, const rv_coverage_t *coverage
         coverage_json(json, coverage->message);
     if (json && timing->runs)
         timing_json(json, timing);
+    if (json && coverage->message && coverage->message->explain)
+        rv_explain_json(json, coverage->message->explain);
     if (!json && timing->runs)
         rv_note(cli, "%llu runs: min %.3f ms, median %.3f ms, p99 %.3f ms, max %.3f ms",
                 (unsigned long long)timing->runs, timing->min_ms, timing->median_ms, timing->p99_ms, timing->max_ms);
+    if (!json && coverage->message && coverage->message->explain)
+        rv_explain_tables(STDERR_FILENO, coverage->message->explain);
     if (coverage->message && (!json || coverage->message->n_missing))
         note_coverage(cli, coverage->message);
     if (coverage->message && coverage->message->partitions_answered < coverage->message->partitions_expected)

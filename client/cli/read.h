@@ -37,8 +37,8 @@ typedef struct {
 } rv_coverage_t;
 void rv_coverage_keep(rv_coverage_t *coverage, const Reveille__V1__Coverage *message);
 void rv_coverage_done(rv_coverage_t *coverage);
-/* Members "coverage" and "timing" of an answer in JSON. In other formats: notes on stderr. Sets the exit status of a
- * partial answer. */
+/* Members "coverage", "timing" and "explain" of an answer in JSON. In other formats: notes and tables on stderr. Sets
+ * the exit status of a partial answer. */
 void rv_answer_end(rv_cli_t *cli, rv_json_t *json, const rv_coverage_t *coverage, const rv_timing_t *timing);
 
 #endif

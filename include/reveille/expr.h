@@ -73,4 +73,18 @@ rv_status_t rv_program_check(const Reveille__V1__Program *program, const rv_cata
 /* Domain of each node (0 CONST, 1 ROW, 2 EVENT) into out[n_nodes]; the program has been checked. */
 void rv_program_domains(const Reveille__V1__Program *program, uint8_t *out);
 
+/* Programs as text, for people: the language's own words where it has some for what was compiled. A text being written:
+ * what goes beyond its room is cut off and "..." stands in its place. */
+typedef struct {
+    char *p;
+    size_t n, room; /* room holds the NUL too; at least 4 */
+} rv_program_text_t;
+void rv_text_add(rv_program_text_t *text, const char *more);
+/* A node of a program that has been checked. */
+void rv_text_node(rv_program_text_t *text, const Reveille__V1__Program *program, const rv_catalog_t *catalog,
+                  uint32_t node);
+/* A selection of it, by number. */
+void rv_text_selection(rv_program_text_t *text, const Reveille__V1__Program *program, const rv_catalog_t *catalog,
+                       uint32_t selection);
+
 #endif

@@ -25,6 +25,11 @@
 #define RV_MAX_GROUP_KEYS 16u      /* expressions of --by */
 #define RV_MAX_FIELDS 256u         /* expressions of --fields, measures of --compute */
 
+/* What an explanation may hold; with these it fits a body of its own whatever the numbers are. */
+#define RV_MAX_EXPLAIN_NODES 64u   /* nodes that are counted apart */
+#define RV_MAX_EXPLAIN_TEXT 240u   /* bytes of the text of one */
+#define RV_MAX_EXPLAIN_CELLS 4096u /* counters of nodes of workers, and as many of partitions */
+
 /* What the catalog may hold. */
 #define RV_MAX_ATTRIBUTES 1024u
 #define RV_MAX_TYPES 1024u

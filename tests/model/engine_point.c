@@ -125,7 +125,7 @@ static rv_status_t history(rvm_engine_t *engine, const rvw_view_t *view, const c
         Reveille__V1__HistoryResponse *made = NULL;
         ProtobufCMessage *message = NULL;
         rv_arena_reset(&arena);
-        status = rvw_history(view, engine->catalog, &request, &arena, &cursor, &made, &last, err);
+        status = rvw_history(view, engine->catalog, &request, &arena, &cursor, NULL, &made, &last, err);
         if (status == RV_OK) {
             status = carry(&made->base, memory, &arena, &message, err);
         }

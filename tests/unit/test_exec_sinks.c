@@ -487,7 +487,7 @@ static void a_history_comes_in_order_and_pages(void **state) {
     }
     while (!last) {
         rv_arena_init(&arena, 4u << 20);
-        assert_int_equal(rvw_history(&view, exec_catalog, &request, &arena, &cursor, &response, &last, &exec_err),
+        assert_int_equal(rvw_history(&view, exec_catalog, &request, &arena, &cursor, NULL, &response, &last, &exec_err),
                          RV_OK);
         assert_string_equal(response->columns[0]->name, "at");
         assert_true(last || response->columns[0]->n_ints == RV_PAGE_ROWS);
@@ -501,7 +501,7 @@ static void a_history_comes_in_order_and_pages(void **state) {
     assert_int_equal(cursor, 17);
     request.key = (char *)"nobody";
     rv_arena_init(&arena, 1u << 20);
-    assert_int_equal(rvw_history(&view, exec_catalog, &request, &arena, &cursor, &response, &last, &exec_err),
+    assert_int_equal(rvw_history(&view, exec_catalog, &request, &arena, &cursor, NULL, &response, &last, &exec_err),
                      RV_NOT_FOUND);
     rv_arena_done(&arena);
 }

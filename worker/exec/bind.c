@@ -288,6 +288,8 @@ rv_status_t rvw_bind(rvw_chunk_t *t, const rvw_expr_t *expr, const rvw_events_t 
                      uint32_t n_elements, rv_error_t *err) {
     for (uint32_t i = 0; i < expr->n; i++)
         RVW_TRY(bind_node(t, expr, expr->nodes[i], events, type, err));
+    if (t->meter && !events)
+        rvw_meter_columns(t, expr);
     if (expr->can_fail)
         return RV_OK;
     uint8_t *needed = rvw_take_zero(t, t->job->n_nodes + 1u, 1, err);

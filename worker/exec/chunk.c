@@ -45,13 +45,25 @@ static rv_status_t run_must(rvw_chunk_t *t, rv_error_t *err) {
     return RV_OK;
 }
 
+/* The sink, as a node of its own. */
+static rv_status_t take_rows(rvw_chunk_t *t, rvw_partial_t *partial, const uint64_t *mask, rv_error_t *err) {
+    uint32_t before = rvw_counting(t, t->job->sink.counted);
+    RVW_TRY(rvw_sink_rows(t, partial, mask, t->n_mask, err));
+    if (t->meter)
+        rvw_meter_rows(t, t->n_mask, t->n_mask);
+    rvw_counting(t, before);
+    return RV_OK;
+}
+
 static rv_status_t run(rvw_chunk_t *t, rvw_partial_t *partial, rv_error_t *err) {
     const rvw_job_t *job = t->job;
     t->mask = t->population;
     t->n_mask = t->n_rows;
     RVW_TRY(rvw_stage_filter(t, &job->population, t->population, err));
     t->n_mask = rvw_bitmap_count(t->population, t->n_words);
+    uint32_t before = rvw_counting(t, job->must.counted);
     RVW_TRY(run_must(t, err));
+    rvw_counting(t, before);
     uint64_t *mask = rvw_take(t, t->n_words + 1u, 8, err);
     if (!mask)
         return RVW_NO_SPACE;
@@ -61,15 +73,23 @@ static rv_status_t run(rvw_chunk_t *t, rvw_partial_t *partial, rv_error_t *err) 
         RVW_TRY(rvw_stage_filter(t, &job->conditions[i], mask, err));
         t->n_mask = rvw_bitmap_count(mask, t->n_words);
     }
-    return t->n_mask ? rvw_sink_rows(t, partial, mask, t->n_mask, err) : RV_OK;
+    return t->n_mask ? take_rows(t, partial, mask, err) : RV_OK;
 }
 
 rv_status_t rvw_job_chunk(const rvw_job_t *job, const rvw_view_t *view, uint32_t chunk, rvw_scratch_t *scratch,
                           rvw_partial_t *partial, rv_error_t *err) {
-    rvw_chunk_t t = {.job = job, .view = view, .scratch = scratch, .chunk = chunk};
+    rvw_chunk_t t = {.job = job, .view = view, .scratch = scratch, .chunk = chunk, .meter = partial->meter};
     if (rvw_job_stopped(job))
         return rv_fail_as(err, RV_CANCELLED, RV_REASON_NONE, "the query was cancelled");
+    if (t.meter)
+        rvw_meter_begin(&t);
     RVW_TRY(rvw_scratch_prepare(scratch, job, err));
     RVW_TRY(begin(&t, err));
-    return t.n_rows ? run(&t, partial, err) : RV_OK;
+    if (t.meter)
+        rvw_meter_rows(&t, t.n_rows, rvw_bitmap_count(t.population, t.n_words));
+    if (t.n_rows)
+        RVW_TRY(run(&t, partial, err));
+    if (t.meter)
+        rvw_meter_end(&t);
+    return RV_OK;
 }

@@ -11,6 +11,7 @@
 #include "../store/partition.h"
 #include "../store/view.h"
 #include "reveille/catalog.h"
+#include "reveille/explain.h"
 #include "reveille/status.h"
 #include "reveille/v1/worker.pb-c.h"
 
@@ -45,13 +46,23 @@ rv_status_t rvw_partial_seal(const rvw_job_t *job, rvw_partial_t *partial, rv_er
 rv_status_t rvw_partial_next(const rvw_job_t *job, rvw_partial_t *partial, rv_arena_t *arena,
                              Reveille__V1__QueryResponse **ret, bool *ret_last, rv_error_t *err);
 
+/* Explanations. A job whose request has `explain` counts for each node of its plan, in the partials of its tasks. */
+/* Nodes that it counts for; 0 without. */
+uint32_t rvw_job_counts(const rvw_job_t *job);
+/* Adds what the partial's tasks have counted since the last call to an array of so many, and begins anew. */
+void rvw_partial_counted(rvw_partial_t *partial, rv_counters_t *counters);
+/* Fills kind and text of nodes[i], all initialised; what does not fit the arena is RESOURCE_EXHAUSTED. Returns in *ret
+ * how many nodes have no place of their own. */
+rv_status_t rvw_job_describe(const rvw_job_t *job, rv_arena_t *arena, Reveille__V1__ExplainNode *nodes, uint32_t *ret,
+                             rv_error_t *err);
+
 /* Point reads for Fetch and History (messages in the arena). History pages: *cursor starts at 0 and is moved on;
- * *ret_last at the end. */
+ * *ret_last at the end; `counters` (NULL: none) are added to. */
 rv_status_t rvw_fetch(const rvw_view_t *view, const rv_catalog_t *catalog, const Reveille__V1__FetchRequest *request,
                       rv_arena_t *arena, Reveille__V1__FetchResponse **ret, rv_error_t *err);
 rv_status_t rvw_history(const rvw_view_t *view, const rv_catalog_t *catalog,
                         const Reveille__V1__HistoryRequest *request, rv_arena_t *arena, uint64_t *cursor,
-                        Reveille__V1__HistoryResponse **ret, bool *ret_last, rv_error_t *err);
+                        rv_counters_t *counters, Reveille__V1__HistoryResponse **ret, bool *ret_last, rv_error_t *err);
 /* The first of the companies asked for, as many as fit a message. For the writer's thread; homes[i] is the partition
  * of request->homes[i]. */
 rv_status_t rvw_companies(rvw_partition_t *const *homes, const rv_catalog_t *catalog,

@@ -111,6 +111,7 @@ typedef struct {
 typedef struct {
     event_t *events;
     size_t n, cap;
+    uint64_t looked_at, read, skipped; /* events; pieces */
 } history_t;
 
 static int compare_events(const void *a, const void *b) {
@@ -170,14 +171,18 @@ static uint32_t lower_bound(const rvw_events_t *events, uint16_t row) {
 
 static rv_status_t gather_piece(history_t *h, const rvw_events_t *events, uint32_t type, uint16_t row, int64_t until,
                                 rv_arena_t *arena, rv_error_t *err) {
-    if (!events->n || row < events->min_row || row > events->max_row || events->min_time > until)
+    if (!events->n || row < events->min_row || row > events->max_row || events->min_time > until) {
+        h->skipped++;
         return RV_OK;
+    }
+    h->read++;
     for (uint32_t i = events->sorted ? lower_bound(events, row) : 0; i < events->n; i++) {
         if (events->row[i] != row) {
             if (events->sorted)
                 break;
             continue;
         }
+        h->looked_at++;
         if (rvw_column_int(&events->time, i) <= until)
             RVW_TRY(add_event(h, events, type, i, arena, err));
     }
@@ -296,7 +301,7 @@ static rv_status_t history_page(const rv_catalog_t *catalog, const history_t *h,
 
 rv_status_t rvw_history(const rvw_view_t *view, const rv_catalog_t *catalog,
                         const Reveille__V1__HistoryRequest *request, rv_arena_t *arena, uint64_t *cursor,
-                        Reveille__V1__HistoryResponse **ret, bool *ret_last, rv_error_t *err) {
+                        rv_counters_t *counters, Reveille__V1__HistoryResponse **ret, bool *ret_last, rv_error_t *err) {
     uint32_t row;
     size_t n = 0;
     history_t h = {0};
@@ -311,6 +316,11 @@ rv_status_t rvw_history(const rvw_view_t *view, const rv_catalog_t *catalog,
     uint64_t from = *cursor < h.n ? *cursor : h.n;
     RVW_TRY(history_page(catalog, &h, from, arena, response, &n, err));
     *cursor = from + n;
+    if (counters) {
+        counters->events += h.looked_at;
+        counters->runs_read += h.read;
+        counters->runs_skipped += h.skipped;
+    }
     *ret_last = *cursor >= h.n;
     *ret = response;
     return RV_OK;

@@ -73,6 +73,8 @@ rv_status_t rvw_job_new(const Reveille__V1__QueryRequest *request, const rv_cata
         status = rvw_plan_passes(job, err);
     if (status == RV_OK)
         status = rvw_plan_stages(job, err);
+    if (status == RV_OK && request->explain)
+        status = rvw_plan_explain(job, err);
     if (status != RV_OK) {
         rvw_job_destroy(&job);
         return status;

@@ -142,6 +142,7 @@ typedef struct {
     size_t n_points;
     rvw_points_t *points;
     uint32_t instant;
+    uint32_t counted; /* node of the explanation */
 } rvw_pass_t;
 
 /* A root to evaluate for rows, and the passes before it (rising level). */
@@ -151,12 +152,20 @@ typedef struct {
     uint32_t n_passes;
     uint32_t *passes;
     uint64_t cost;
+    uint32_t counted; /* node of the explanation */
 } rvw_stage_t;
 
 typedef struct {
     uint32_t node;
     bool descending;
 } rvw_order_t;
+
+/* A node of an explanation: a pass, or a stage, or the whole task. */
+typedef struct {
+    Reveille__V1__ExplainKind kind;
+    rvw_pass_t *pass;
+    rvw_stage_t *stage;
+} rvw_counted_t;
 
 struct rvw_job {
     const Reveille__V1__QueryRequest *request;
@@ -196,6 +205,9 @@ struct rvw_job {
     rvw_stage_t *overlap;
     /* RETENTION */
     uint32_t retention_pass;
+    /* With `explain`: what is counted apart, in the order of the plan. */
+    uint32_t n_counted;
+    rvw_counted_t *counted;
 };
 
 /* The pieces of planning, in order. */
@@ -217,6 +229,8 @@ rv_status_t rvw_plan_expr(rvw_job_t *job, uint8_t domain, const uint32_t *roots,
 /* A stage of some roots: their ROW expression and the passes before it. */
 rv_status_t rvw_plan_stage(rvw_job_t *job, const uint32_t *roots, size_t n, rvw_stage_t *ret, rv_error_t *err);
 rv_status_t rvw_plan_sink(rvw_job_t *job, rv_error_t *err); /* plan_sink.c */
+/* Numbers stages and passes for counting, when the request has `explain`; explain.c. */
+rv_status_t rvw_plan_explain(rvw_job_t *job, rv_error_t *err);
 
 /* A node over the events of a row. */
 static inline bool rvw_is_aggregate(rvw_op_t op) {

@@ -44,6 +44,16 @@ bool rvw_rows_next(const uint64_t *bitmap, uint32_t n_rows, uint32_t *at, uint32
     return n > 0;
 }
 
+static rv_status_t run_pass(rvw_chunk_t *t, const rvw_pass_t *pass, rv_error_t *err) {
+    uint32_t before = rvw_counting(t, pass->counted);
+    if (t->meter)
+        rvw_meter_pass(t, pass);
+    RVW_TRY(rvw_fill_inputs(t, pass, err));
+    RVW_TRY(rvw_pass_run(t, pass, err));
+    rvw_counting(t, before);
+    return RV_OK;
+}
+
 rv_status_t rvw_stage_passes(rvw_chunk_t *t, const rvw_stage_t *stage, rv_error_t *err) {
     for (uint32_t i = 0; i < stage->n_passes; i++) {
         uint32_t p = stage->passes[i];
@@ -51,8 +61,7 @@ rv_status_t rvw_stage_passes(rvw_chunk_t *t, const rvw_stage_t *stage, rv_error_
             continue;
         if (rvw_job_stopped(t->job))
             return rv_fail_as(err, RV_CANCELLED, RV_REASON_NONE, "the query was cancelled");
-        RVW_TRY(rvw_fill_inputs(t, &t->job->passes[p], err));
-        RVW_TRY(rvw_pass_run(t, &t->job->passes[p], err));
+        RVW_TRY(run_pass(t, &t->job->passes[p], err));
         t->pass_done[p] = 1;
     }
     return RV_OK;
@@ -105,9 +114,7 @@ static rv_status_t filter_rows(rvw_chunk_t *t, const rvw_stage_t *stage, uint64_
     return RV_OK;
 }
 
-rv_status_t rvw_stage_filter(rvw_chunk_t *t, const rvw_stage_t *stage, uint64_t *bitmap, rv_error_t *err) {
-    if (stage->root == RVW_NO_NODE)
-        return RV_OK;
+static rv_status_t filter(rvw_chunk_t *t, const rvw_stage_t *stage, uint64_t *bitmap, rv_error_t *err) {
     RVW_TRY(rvw_stage_passes(t, stage, err));
     RVW_TRY(rvw_bind(t, &stage->expr, NULL, 0, t->n_rows, err));
     const rvw_vec_t *vec = &t->scratch->vec[stage->root];
@@ -122,6 +129,19 @@ rv_status_t rvw_stage_filter(rvw_chunk_t *t, const rvw_stage_t *stage, uint64_t 
         return filter_rows(t, stage, bitmap, err);
     if (!*(const uint8_t *)vec->data)
         memset(bitmap, 0, t->n_words * sizeof *bitmap);
+    return RV_OK;
+}
+
+rv_status_t rvw_stage_filter(rvw_chunk_t *t, const rvw_stage_t *stage, uint64_t *bitmap, rv_error_t *err) {
+    if (stage->root == RVW_NO_NODE)
+        return RV_OK;
+    if (!t->meter)
+        return filter(t, stage, bitmap, err);
+    uint32_t before = rvw_counting(t, stage->counted);
+    uint64_t in = rvw_bitmap_count(bitmap, t->n_words);
+    RVW_TRY(filter(t, stage, bitmap, err));
+    rvw_meter_rows(t, in, rvw_bitmap_count(bitmap, t->n_words));
+    rvw_counting(t, before);
     return RV_OK;
 }
 

@@ -97,6 +97,17 @@ static rv_status_t add_piece(score_t *s, const rvw_weight_t *w, const rvw_events
     return add_slow(s, w, e, err);
 }
 
+static void count_piece(const score_t *s, const rvw_events_t *e) {
+    bool some = e->n && (s->instants || e->min_time <= s->instant);
+    uint64_t looked_at = some ? e->n : 0;
+    if (some && e->sorted && rvw_mask_sparse(s->t, SPARSE)) {
+        looked_at = 0;
+        for (rvw_run_t run = {0}; rvw_run_next(s->t, e, &run);)
+            looked_at += run.n;
+    }
+    rvw_meter_piece(s->t, e, looked_at, NULL);
+}
+
 static rv_status_t add_events(score_t *s, rv_error_t *err) {
     for (size_t i = 0; i < s->pass->n_points; i++) {
         rvw_pieces_t pieces;
@@ -105,6 +116,8 @@ static rv_status_t add_events(score_t *s, rv_error_t *err) {
             if (rvw_job_stopped(s->t->job))
                 return rv_fail_as(err, RV_CANCELLED, RV_REASON_NONE, "the query was cancelled");
             RVW_TRY(add_piece(s, &s->pass->points[i].weight, pieces.pieces[p].events, err));
+            if (s->t->meter)
+                count_piece(s, pieces.pieces[p].events);
         }
     }
     return RV_OK;

@@ -21,6 +21,11 @@ rv_status_t rvw_partial_new(const rvw_job_t *job, rvw_partial_t **ret, rv_error_
             return rv_fail_memory(err, "the result of a query");
         }
     }
+    partial->meter = rvw_job_counts(job) ? calloc(1, sizeof *partial->meter) : NULL;
+    if (rvw_job_counts(job) && !partial->meter) {
+        rvw_partial_destroy(&partial);
+        return rv_fail_memory(err, "the result of a query");
+    }
     *ret = partial;
     return RV_OK;
 }
@@ -38,6 +43,7 @@ void rvw_partial_destroy(rvw_partial_t **partial) {
     free(p->cohorts.slots);
     rvw_bytes_done(p->job, &p->cohorts.store);
     free(p->overlap);
+    free(p->meter);
     rvw_job_discharge(p->job, p->charged);
     free(p);
     *partial = NULL;

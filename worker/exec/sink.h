@@ -67,6 +67,7 @@ struct rvw_partial {
     size_t charged;    /* arrays that grew by realloc */
     size_t next;       /* after sealing: the first that has not been sent */
     bool sealed;
+    rvw_meter_t *meter; /* of the tasks since they were asked for; NULL: nothing is counted */
 };
 
 /* Rows of the mask into the partial, whatever its sink. */

@@ -7,6 +7,7 @@
 #define REVEILLE_WORKER_TASK_H
 
 #include "plan.h"
+#include "reveille/limits.h"
 #include "space.h"
 
 /* Values of a node for the elements of a batch. Buffers always hold RV_VECTOR elements; a constant is written to all of
@@ -108,6 +109,14 @@ typedef struct {
     uint32_t type;
 } rvw_typed_events_t;
 
+/* Counters of an explanation. One node is at work at a time; the clock is read when another one takes over. */
+typedef struct {
+    rv_counters_t nodes[RV_MAX_EXPLAIN_NODES];
+    uint32_t at;            /* the node at work */
+    int64_t since;          /* ns of the clock */
+    const rvw_pass_t *pass; /* the latest */
+} rvw_meter_t;
+
 typedef struct {
     const rvw_job_t *job;
     const rvw_view_t *view;
@@ -124,6 +133,7 @@ typedef struct {
     rvw_column_t **companies;  /* by node: columns of company chunks */
     rvw_column_t *company_row; /* the contacts' companies */
     uint64_t *periods;         /* retention: bitmap of periods a row */
+    rvw_meter_t *meter;        /* NULL: nothing is counted */
 } rvw_chunk_t;
 
 /* Space of the task; NULL with RESOURCE_EXHAUSTED/QUOTA in err: return RVW_NO_SPACE then. */
@@ -179,6 +189,24 @@ rv_status_t rvw_stage_filter(rvw_chunk_t *t, const rvw_stage_t *stage, uint64_t 
 rv_status_t rvw_filter_direct(rvw_chunk_t *t, uint32_t root, uint64_t *bitmap, bool *ret_done, rv_error_t *err);
 /* Fills arrays of the inputs of a pass. */
 rv_status_t rvw_fill_inputs(rvw_chunk_t *t, const rvw_pass_t *pass, rv_error_t *err);
+
+/* meter.c: none of it is called where nothing is counted. */
+uint32_t rvw_meter_turn(rvw_meter_t *meter, uint32_t node);
+/* The node goes to work; gives the one before, which is to come back. */
+static inline uint32_t rvw_counting(const rvw_chunk_t *t, uint32_t node) {
+    return t->meter ? rvw_meter_turn(t->meter, node) : 0;
+}
+/* Begins a task with its first node; ends it, with the runs that nobody looked for. */
+void rvw_meter_begin(rvw_chunk_t *t);
+void rvw_meter_end(rvw_chunk_t *t);
+/* Contacts that came into the node at work, and those that are left. */
+void rvw_meter_rows(rvw_chunk_t *t, uint64_t in, uint64_t out);
+/* The node at work is this pass. */
+void rvw_meter_pass(rvw_chunk_t *t, const rvw_pass_t *pass);
+/* The columns of contacts and companies that an expression has just been bound to. */
+void rvw_meter_columns(rvw_chunk_t *t, const rvw_expr_t *expr);
+/* So many events of a piece were looked at by the pass, with a condition (NULL: none); 0: the piece was skipped. */
+void rvw_meter_piece(rvw_chunk_t *t, const rvw_events_t *events, uint64_t looked_at, const rvw_expr_t *where);
 
 static inline bool rvw_bit(const uint64_t *bitmap, uint32_t i) {
     return bitmap[i >> 6] >> (i & 63) & 1;

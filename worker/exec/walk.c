@@ -218,9 +218,9 @@ static rv_status_t walk_blocks(const walk_t *w, uint32_t number, bool whole, rvw
     return RV_OK;
 }
 
-rv_status_t rvw_piece_walk(rvw_chunk_t *t, const rvw_step_t *step, const rvw_window_t *window,
-                           const rvw_typed_events_t *piece, uint32_t number, bool whole, bool population,
-                           rvw_hits_fn_t *each, void *context, rv_error_t *err) {
+static rv_status_t walk_piece(rvw_chunk_t *t, const rvw_step_t *step, const rvw_window_t *window,
+                              const rvw_typed_events_t *piece, uint32_t number, bool whole, bool population,
+                              rvw_hits_fn_t *each, void *context, rv_error_t *err) {
     walk_t w = {.t = t, .step = step, .window = window, .piece = piece, .population = population};
     w.part = rvw_window_part(window, piece->events);
     if (w.part == RVW_WINDOW_NONE)
@@ -236,6 +236,30 @@ rv_status_t rvw_piece_walk(rvw_chunk_t *t, const rvw_step_t *step, const rvw_win
         status = walk_blocks(&w, number, whole, each, context, err);
     rvw_space_release(t->scratch->space, mark);
     return status;
+}
+
+/* Blocks on their way, counted. */
+typedef struct {
+    rvw_hits_fn_t *each;
+    void *context;
+    uint64_t n_events;
+} counted_t;
+
+static rv_status_t count_block(void *context, const rvw_hits_t *block, rv_error_t *err) {
+    counted_t *counted = context;
+    counted->n_events += block->n;
+    return counted->each(counted->context, block, err);
+}
+
+rv_status_t rvw_piece_walk(rvw_chunk_t *t, const rvw_step_t *step, const rvw_window_t *window,
+                           const rvw_typed_events_t *piece, uint32_t number, bool whole, bool population,
+                           rvw_hits_fn_t *each, void *context, rv_error_t *err) {
+    if (!t->meter)
+        return walk_piece(t, step, window, piece, number, whole, population, each, context, err);
+    counted_t counted = {each, context, 0};
+    RVW_TRY(walk_piece(t, step, window, piece, number, whole, population, count_block, &counted, err));
+    rvw_meter_piece(t, piece->events, counted.n_events, step->where ? &step->expr : NULL);
+    return RV_OK;
 }
 
 int rvw_tie_compare(const rvw_typed_events_t *a, uint32_t i, const rvw_typed_events_t *b, uint32_t k) {
