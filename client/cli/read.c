@@ -2,7 +2,7 @@
  * over, so that printing is no part of what is measured; without it they are printed as they come, so that answers of
  * any size pass through. One thread. */
 #include "read.h"
-#include "explain.h"
+#include "explanation.h"
 #include "literal.h"
 #include "reveille/civil.h"
 #include "reveille/clock.h"

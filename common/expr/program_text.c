@@ -28,7 +28,7 @@ static void node(writer_t *w, uint32_t number, int level);
 
 void rv_text_add(rv_program_text_t *text, const char *more) {
     size_t n = strlen(more), left = text->room - 1 - text->n;
-    if (left == 0)
+    if (text->cut)
         return;
     if (n <= left) {
         memcpy(text->p + text->n, more, n + 1);
@@ -39,11 +39,12 @@ void rv_text_add(rv_program_text_t *text, const char *more) {
     size_t kept = rv_utf8_cut(text->p, text->room - 1, text->room - 4);
     memset(text->p + kept, '.', 3);
     text->p[kept + 3] = 0;
-    text->n = text->room - 1; /* full, though the cut may have left a byte or two */
+    text->n = kept + 3;
+    text->cut = true;
 }
 
 static bool full(const writer_t *w) {
-    return w->out->n + 1 >= w->out->room;
+    return w->out->cut;
 }
 
 static void add(writer_t *w, const char *text) {

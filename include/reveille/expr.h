@@ -78,6 +78,7 @@ void rv_program_domains(const Reveille__V1__Program *program, uint8_t *out);
 typedef struct {
     char *p;
     size_t n, room; /* room holds the NUL too; at least 4 */
+    bool cut;
 } rv_program_text_t;
 void rv_text_add(rv_program_text_t *text, const char *more);
 /* A node of a program that has been checked. */

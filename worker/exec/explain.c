@@ -174,7 +174,7 @@ rv_status_t rvw_job_describe(const rvw_job_t *job, rv_arena_t *arena, Reveille__
     for (uint32_t i = 0; i < n; i++) {
         bool others = *ret && i == n - 2;
         const rvw_counted_t *it = &job->counted[i == n - 1 ? job->n_counted - 1 : i];
-        rv_program_text_t text = {rv_arena_alloc(arena, RV_MAX_EXPLAIN_TEXT + 1), 0, RV_MAX_EXPLAIN_TEXT + 1};
+        rv_program_text_t text = {.p = rv_arena_alloc(arena, RV_MAX_EXPLAIN_TEXT + 1), .room = RV_MAX_EXPLAIN_TEXT + 1};
         if (!text.p)
             return rv_fail_memory(err, "an explanation");
         text.p[0] = 0;

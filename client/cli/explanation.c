@@ -1,6 +1,6 @@
-/* explain.c: see explain.h. Tables show ms and the slowest partitions only; the document has everything, in ns. No
- * failure: what cannot be written to stderr is not missed. */
-#include "explain.h"
+/* explanation.c: see explanation.h. Tables show ms and the slowest partitions only; the document has everything, in ns.
+ * No failure: what cannot be written to stderr is not missed. */
+#include "explanation.h"
 #include "rows.h"
 #include <string.h>
 

@@ -1,6 +1,6 @@
-/* explain.h: an explanation for people and for programs. */
-#ifndef REVEILLE_CLI_EXPLAIN_H
-#define REVEILLE_CLI_EXPLAIN_H
+/* explanation.h: an explanation for people and for programs. */
+#ifndef REVEILLE_CLI_EXPLANATION_H
+#define REVEILLE_CLI_EXPLANATION_H
 
 #include "json.h"
 #include "reveille/v1/explain.pb-c.h"
