@@ -8,8 +8,9 @@
  * client is counted in bytes (peers.h).
  *
  * Sleeping is poll() on the descriptors of the sockets, without zmq_poll's questions to all of them. A descriptor tells
- * only that something has come since the socket was last looked into, and a send looks into it as well: so nobody
- * sleeps before every socket is `quiet`, that is, its last receive has found nothing and nothing was sent since.
+ * only that something has come since the socket was last looked into (never before the first look), and a send looks
+ * into it as well: so nobody sleeps before every socket is `quiet`, that is, its last receive has found nothing and
+ * nothing was sent since.
  *
  * One thread owns sockets and state. Control comes first in every round, so that pings are heard under load. Of each
  * socket at most BURST messages are taken a round, and of each message at most MAX_FRAMES frames are kept: the rest of
@@ -300,6 +301,7 @@ static void turn(rvc_loop_t *loop, int stop_fd, int64_t until, bool *ret_stop) {
 
 static void run(rvc_loop_t *loop, int stop_fd) {
     bool stop = false;
+    take_ends(loop); /* from here on the monitor's descriptor tells what comes */
     while (!stop)
         turn(loop, stop_fd, INT64_MAX, &stop);
     rv_log(RV_LOG_INFO, "draining", "no new calls are taken");
