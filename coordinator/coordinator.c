@@ -7,6 +7,11 @@
  * The clients' socket is watched: a connection that ends ends the calls of its client, and what is on its way to a
  * client is counted in bytes (peers.h).
  *
+ * Sleeping is poll() on the descriptors of the sockets, without zmq_poll's questions to all of them. A descriptor tells
+ * only that something has come since the socket was last looked into (never before the first look), and a send looks
+ * into it as well: so nobody sleeps before every socket is `quiet`, that is, its last receive has found nothing and
+ * nothing was sent since.
+ *
  * One thread owns sockets and state. Control comes first in every round, so that pings are heard under load. Of each
  * socket at most BURST messages are taken a round, and of each message at most MAX_FRAMES frames are kept: the rest of
  * it is read and thrown away. Failure: what cannot be bound or opened ends the daemon with one sentence; afterwards
@@ -20,6 +25,7 @@
 #include "reveille/log.h"
 #include "site.h"
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,9 +43,15 @@ enum { CONTROL, DATA, CLIENTS, SOCKETS };
 static const rvc_from_t FROM[SOCKETS] = {RVC_FROM_WORKER_CONTROL, RVC_FROM_WORKER_DATA, RVC_FROM_CLIENT};
 
 typedef struct {
+    void *zmq;
+    int fd;
+    bool quiet;
+} socket_t;
+
+typedef struct {
     void *context;
-    void *sockets[SOCKETS];
-    void *monitor; /* ends of the clients' connections */
+    socket_t sockets[SOCKETS];
+    socket_t monitor; /* ends of the clients' connections */
     rvc_peers_t *peers;
     char endpoints[SOCKETS][256];
     rvc_node_t *node;
@@ -48,7 +60,9 @@ typedef struct {
 } rvc_loop_t;
 
 /* All but the body. */
-static rvc_sent_t send_head(void *socket, const rvc_message_t *message) {
+static rvc_sent_t send_head(socket_t *to, const rvc_message_t *message) {
+    void *socket = to->zmq;
+    to->quiet = false;
     if (zmq_send(socket, message->routing, message->routing_n, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0)
         return errno == EHOSTUNREACH ? RVC_GONE : RVC_FULL;
     /* ROUTER took the routing id: the rest of this message cannot block any more */
@@ -58,12 +72,13 @@ static rvc_sent_t send_head(void *socket, const rvc_message_t *message) {
     return ok ? RVC_SENT : RVC_GONE;
 }
 
-static rvc_sent_t send_message(void *socket, const rvc_message_t *message) {
+static rvc_sent_t send_message(void *context, const rvc_message_t *message) {
+    socket_t *socket = context;
     rvc_sent_t sent = send_head(socket, message);
     if (sent != RVC_SENT)
         return sent;
     const uint8_t *body = message->body ? message->body : (const uint8_t *)"";
-    return zmq_send(socket, body, message->body_n, ZMQ_DONTWAIT) >= 0 ? RVC_SENT : RVC_GONE;
+    return zmq_send(socket->zmq, body, message->body_n, ZMQ_DONTWAIT) >= 0 ? RVC_SENT : RVC_GONE;
 }
 
 /* A body in the hands of libzmq. */
@@ -80,14 +95,14 @@ static void land(void *bytes, void *hint) {
     free(flying);
 }
 
-static rvc_sent_t send_flying(void *socket, const rvc_message_t *message, flying_t *flying) {
+static rvc_sent_t send_flying(socket_t *socket, const rvc_message_t *message, flying_t *flying) {
     zmq_msg_t body;
     rvc_sent_t sent = send_head(socket, message);
     if (sent != RVC_SENT || zmq_msg_init_data(&body, flying->bytes, flying->n, land, flying) != 0) {
         land(NULL, flying);
         return sent != RVC_SENT ? sent : RVC_GONE;
     }
-    if (zmq_msg_send(&body, socket, ZMQ_DONTWAIT) >= 0)
+    if (zmq_msg_send(&body, socket->zmq, ZMQ_DONTWAIT) >= 0)
         return RVC_SENT;
     zmq_msg_close(&body);
     return RVC_GONE;
@@ -100,7 +115,7 @@ static rvc_sent_t send_to_client(void *context, const rvc_message_t *message) {
         !rvc_peers_take(loop->peers, message->routing, message->routing_n, message->body_n, &flight))
         return RVC_FULL;
     if (!flight)
-        return send_message(loop->sockets[CLIENTS], message);
+        return send_message(&loop->sockets[CLIENTS], message);
     flying_t *flying = malloc(sizeof *flying + message->body_n);
     if (!flying) {
         rvc_flight_land(flight, message->body_n);
@@ -109,7 +124,14 @@ static rvc_sent_t send_to_client(void *context, const rvc_message_t *message) {
     flying->flight = flight;
     flying->n = message->body_n;
     memcpy(flying->bytes, message->body, message->body_n);
-    return send_flying(loop->sockets[CLIENTS], message, flying);
+    return send_flying(&loop->sockets[CLIENTS], message, flying);
+}
+
+/* A socket's descriptor; -1: it has none. */
+static int descriptor(void *socket) {
+    int fd = -1;
+    size_t n = sizeof fd;
+    return zmq_getsockopt(socket, ZMQ_FD, &fd, &n) == 0 ? fd : -1;
 }
 
 static bool set_int(void *socket, int option, int value) {
@@ -135,7 +157,7 @@ static rv_status_t bind_socket(rvc_loop_t *loop, int which, const char *endpoint
             zmq_close(socket);
         return rv_fail_as(err, RV_INTERNAL, RV_REASON_NONE, "cannot make a socket: %s", zmq_strerror(errno));
     }
-    loop->sockets[which] = socket;
+    loop->sockets[which].zmq = socket;
     size_t n = sizeof loop->endpoints[which];
     if (zmq_bind(socket, endpoint) != 0)
         return rv_fail_as(err, RV_UNAVAILABLE, RV_REASON_NONE, "cannot listen on %s: %s", endpoint,
@@ -143,6 +165,8 @@ static rv_status_t bind_socket(rvc_loop_t *loop, int which, const char *endpoint
     if (zmq_getsockopt(socket, ZMQ_LAST_ENDPOINT, loop->endpoints[which], &n) != 0)
         return rv_fail_as(err, RV_INTERNAL, RV_REASON_NONE, "cannot tell the endpoint of %s: %s", endpoint,
                           zmq_strerror(errno));
+    if ((loop->sockets[which].fd = descriptor(socket)) < 0)
+        return rv_fail_as(err, RV_INTERNAL, RV_REASON_NONE, "a socket has no descriptor: %s", zmq_strerror(errno));
     return RV_OK;
 }
 
@@ -150,11 +174,10 @@ static rv_status_t bind_socket(rvc_loop_t *loop, int which, const char *endpoint
  * and it is bounded by the connections that were accepted. */
 static rv_status_t watch_clients(rvc_loop_t *loop, rv_error_t *err) {
     loop->peers = rvc_peers_new();
-    loop->monitor = zmq_socket(loop->context, ZMQ_PAIR);
-    if (loop->peers && loop->monitor && set_int(loop->monitor, ZMQ_RCVHWM, 0) &&
-        set_int(loop->monitor, ZMQ_LINGER, 0) &&
-        zmq_socket_monitor(loop->sockets[CLIENTS], MONITOR, ZMQ_EVENT_DISCONNECTED) == 0 &&
-        zmq_connect(loop->monitor, MONITOR) == 0)
+    void *monitor = loop->monitor.zmq = zmq_socket(loop->context, ZMQ_PAIR);
+    if (loop->peers && monitor && set_int(monitor, ZMQ_RCVHWM, 0) && set_int(monitor, ZMQ_LINGER, 0) &&
+        zmq_socket_monitor(loop->sockets[CLIENTS].zmq, MONITOR, ZMQ_EVENT_DISCONNECTED) == 0 &&
+        zmq_connect(monitor, MONITOR) == 0 && (loop->monitor.fd = descriptor(monitor)) >= 0)
         return RV_OK;
     return rv_fail_as(err, RV_INTERNAL, RV_REASON_NONE, "cannot watch the clients' socket: %s", zmq_strerror(errno));
 }
@@ -182,15 +205,15 @@ static void check_gate(rvc_loop_t *loop) {
                "this libzmq does not read through recv: messages without end are not cut");
 }
 
-/* Takes what the monitor tells: number of the event and descriptor, then a frame with the endpoint. */
+/* Takes all that the monitor tells: number of the event and descriptor, then a frame with the endpoint. */
 static void take_ends(rvc_loop_t *loop) {
     uint8_t event[6], routing[RVC_MAX_ROUTING];
     char endpoint[256];
     size_t n;
-    while (zmq_recv(loop->monitor, event, sizeof event, ZMQ_DONTWAIT) == (int)sizeof event) {
+    while (zmq_recv(loop->monitor.zmq, event, sizeof event, ZMQ_DONTWAIT) == (int)sizeof event) {
         int32_t fd;
         memcpy(&fd, event + 2, sizeof fd);
-        zmq_recv(loop->monitor, endpoint, sizeof endpoint, 0);
+        zmq_recv(loop->monitor.zmq, endpoint, sizeof endpoint, 0);
         if (rvc_peers_ended(loop->peers, fd, routing, &n))
             rvc_node_lost(loop->node, routing, n);
     }
@@ -207,8 +230,9 @@ static void hear_client(rvc_loop_t *loop, const uint8_t *routing, size_t n, int 
     rvc_peers_heard(loop->peers, fd, routing, n);
 }
 
-/* Takes one message. False: there is none now. */
-static bool take_one(rvc_loop_t *loop, int which) {
+/* Takes one message, or finds that there is none now. */
+static void take_one(rvc_loop_t *loop, int which) {
+    socket_t *socket = &loop->sockets[which];
     zmq_msg_t frames[MAX_FRAMES];
     const uint8_t *data[MAX_FRAMES + 1];
     size_t size[MAX_FRAMES + 1], count = 0;
@@ -216,7 +240,8 @@ static bool take_one(rvc_loop_t *loop, int which) {
     while (more) {
         zmq_msg_t surplus, *frame = count < MAX_FRAMES ? &frames[count] : &surplus;
         zmq_msg_init(frame);
-        if (zmq_msg_recv(frame, loop->sockets[which], ZMQ_DONTWAIT) < 0) {
+        if (zmq_msg_recv(frame, socket->zmq, ZMQ_DONTWAIT) < 0) {
+            socket->quiet = !any && errno == EAGAIN;
             zmq_msg_close(frame);
             break;
         }
@@ -238,39 +263,45 @@ static bool take_one(rvc_loop_t *loop, int which) {
         rvc_node_receive(loop->node, FROM[which], data, size, count);
     for (size_t i = 0; i < count; i++)
         zmq_msg_close(&frames[i]);
-    return any;
 }
 
 /* How long poll may sleep; -1: until something comes. */
-static long sleep_ms(const rvc_loop_t *loop, int64_t until) {
+static int sleep_ms(const rvc_loop_t *loop, int64_t until) {
+    for (int i = 0; i < SOCKETS; i++)
+        if (!loop->sockets[i].quiet)
+            return 0;
     int64_t next = rvc_node_next(loop->node);
     next = next < until ? next : until;
     if (next == INT64_MAX)
         return -1;
     int64_t left = next - rv_mono_ms();
-    return left > 0 ? (long)left : 0;
+    return left <= 0 ? 0 : left < INT_MAX ? (int)left : INT_MAX;
 }
 
 /* One round. *ret_stop: stop_fd is readable. `stop_fd` -1 is not looked at. */
 static void turn(rvc_loop_t *loop, int stop_fd, int64_t until, bool *ret_stop) {
-    zmq_pollitem_t items[SOCKETS + 2];
+    struct pollfd fds[SOCKETS + 2];
     for (int i = 0; i < SOCKETS; i++)
-        items[i] = (zmq_pollitem_t){.socket = loop->sockets[i], .events = ZMQ_POLLIN};
-    items[SOCKETS] = (zmq_pollitem_t){.socket = loop->monitor, .events = ZMQ_POLLIN};
-    items[SOCKETS + 1] = (zmq_pollitem_t){.fd = stop_fd, .events = ZMQ_POLLIN};
-    int n = zmq_poll(items, stop_fd >= 0 ? SOCKETS + 2 : SOCKETS + 1, sleep_ms(loop, until));
+        fds[i] = (struct pollfd){.fd = loop->sockets[i].fd, .events = POLLIN};
+    fds[SOCKETS] = (struct pollfd){.fd = loop->monitor.fd, .events = POLLIN};
+    fds[SOCKETS + 1] = (struct pollfd){.fd = stop_fd, .events = POLLIN};
+    bool any = poll(fds, SOCKETS + 2, sleep_ms(loop, until)) > 0;
     rvc_node_wake(loop->node, rv_mono_ms());
-    *ret_stop = n > 0 && stop_fd >= 0 && items[SOCKETS + 1].revents;
-    if (n > 0 && items[SOCKETS].revents)
+    *ret_stop = any && fds[SOCKETS + 1].revents;
+    if (any && fds[SOCKETS].revents)
         take_ends(loop);
-    for (int i = 0; n > 0 && i < SOCKETS; i++)
-        for (unsigned k = 0; k < BURST && (items[i].revents & ZMQ_POLLIN); k++)
-            if (!take_one(loop, i))
-                break;
+    for (int i = 0; i < SOCKETS; i++) {
+        socket_t *socket = &loop->sockets[i];
+        if (any && fds[i].revents)
+            socket->quiet = false;
+        for (unsigned k = 0; k < BURST && !socket->quiet; k++)
+            take_one(loop, i);
+    }
 }
 
 static void run(rvc_loop_t *loop, int stop_fd) {
     bool stop = false;
+    take_ends(loop); /* from here on the monitor's descriptor tells what comes */
     while (!stop)
         turn(loop, stop_fd, INT64_MAX, &stop);
     rv_log(RV_LOG_INFO, "draining", "no new calls are taken");
@@ -278,16 +309,16 @@ static void run(rvc_loop_t *loop, int stop_fd) {
     int64_t until = rv_mono_ms() + DRAIN_MS;
     while (!rvc_node_idle(loop->node) && rv_mono_ms() < until)
         turn(loop, -1, until, &stop);
-    set_int(loop->sockets[CLIENTS], ZMQ_LINGER, LINGER_MS);
+    set_int(loop->sockets[CLIENTS].zmq, ZMQ_LINGER, LINGER_MS);
 }
 
 static void close_loop(rvc_loop_t *loop) {
     rvc_node_destroy(&loop->node);
     for (int i = 0; i < SOCKETS; i++)
-        if (loop->sockets[i])
-            zmq_close(loop->sockets[i]);
-    if (loop->monitor)
-        zmq_close(loop->monitor);
+        if (loop->sockets[i].zmq)
+            zmq_close(loop->sockets[i].zmq);
+    if (loop->monitor.zmq)
+        zmq_close(loop->monitor.zmq);
     if (loop->context)
         zmq_ctx_term(loop->context);
     rvc_peers_destroy(&loop->peers);
@@ -299,8 +330,8 @@ static rv_status_t open_node(rvc_loop_t *loop, const rvc_options_t *options, rv_
                                .partitions = options->partitions,
                                .chunk_rows = options->chunk_rows,
                                .clients = {send_to_client, loop},
-                               .data = {send_message, loop->sockets[DATA]},
-                               .control = {send_message, loop->sockets[CONTROL]},
+                               .data = {send_message, &loop->sockets[DATA]},
+                               .control = {send_message, &loop->sockets[CONTROL]},
                                .wall_ms = rv_wall_ms};
     return rvc_node_new(&node, rv_mono_ms(), &loop->node, err);
 }

@@ -1,27 +1,52 @@
 /* ledger.c: one line a partition. A partition is counted exactly once: only an expected line can be answered, only by
- * the worker that was asked. No threads. */
+ * the worker that was asked. The lines of one worker are a list, so that a query costs a step a partition, not one a
+ * partition and worker. No threads. */
 #include "ledger.h"
 #include "reveille/wire.h"
 #include <stdlib.h>
 
-rv_status_t rvc_ledger_open(const rvc_cluster_t *cluster, rvc_ledger_t *ledger, rv_error_t *err) {
-    uint32_t n = rvc_cluster_partitions(cluster);
-    *ledger = (rvc_ledger_t){.count = n};
-    ledger->entries = calloc(n ? n : 1, sizeof *ledger->entries);
-    if (!ledger->entries)
+rv_status_t rvc_ledger_new(const uint32_t *slots, uint32_t count, rvc_ledger_t *ledger, rv_error_t *err) {
+    *ledger = (rvc_ledger_t){.count = count};
+    for (uint32_t p = 0; p < count; p++)
+        if (slots[p] != RVC_NOBODY && slots[p] >= ledger->n_slots)
+            ledger->n_slots = slots[p] + 1;
+    ledger->entries = calloc(count ? count : 1, sizeof *ledger->entries);
+    ledger->first = malloc((ledger->n_slots + 1) * sizeof *ledger->first);
+    if (!ledger->entries || !ledger->first) {
+        rvc_ledger_done(ledger);
         return rv_fail_memory(err, "a ledger");
-    for (uint32_t p = 0; p < n; p++) {
-        const rvc_partition_t *partition = rvc_cluster_partition(cluster, p);
-        bool there = partition->state == RVC_PARTITION_AVAILABLE;
+    }
+    for (uint32_t slot = 0; slot < ledger->n_slots; slot++)
+        ledger->first[slot] = RVC_NOBODY;
+    for (uint32_t p = count; p-- > 0;) {
+        bool there = slots[p] != RVC_NOBODY;
         ledger->entries[p].state = there ? RVC_EXPECTED : RVC_FAILED;
-        ledger->entries[p].slot = there ? partition->worker : RVC_NOBODY;
+        ledger->entries[p].slot = slots[p];
+        ledger->entries[p].next = there ? ledger->first[slots[p]] : RVC_NOBODY;
+        if (there)
+            ledger->first[slots[p]] = p;
     }
     return RV_OK;
 }
 
+rv_status_t rvc_ledger_open(const rvc_cluster_t *cluster, rvc_ledger_t *ledger, rv_error_t *err) {
+    uint32_t slots[RV_MAX_PARTITIONS], n = rvc_cluster_partitions(cluster);
+    for (uint32_t p = 0; p < n; p++) {
+        const rvc_partition_t *partition = rvc_cluster_partition(cluster, p);
+        slots[p] = partition->state == RVC_PARTITION_AVAILABLE ? partition->worker : RVC_NOBODY;
+    }
+    return rvc_ledger_new(slots, n, ledger, err);
+}
+
 void rvc_ledger_done(rvc_ledger_t *ledger) {
     free(ledger->entries);
+    free(ledger->first);
     ledger->entries = NULL;
+    ledger->first = NULL;
+}
+
+static uint32_t first_of(const rvc_ledger_t *ledger, uint32_t slot) {
+    return slot < ledger->n_slots ? ledger->first[slot] : RVC_NOBODY;
 }
 
 void rvc_ledger_enter(rvc_ledger_t *ledger, uint32_t slot, const Reveille__V1__QueryResponse *response,
@@ -41,8 +66,8 @@ void rvc_ledger_enter(rvc_ledger_t *ledger, uint32_t slot, const Reveille__V1__Q
         if (!ok && first.status == RV_OK)
             first = why;
     }
-    for (uint32_t p = 0; p < ledger->count; p++)
-        if (ledger->entries[p].slot == slot && ledger->entries[p].state == RVC_EXPECTED) {
+    for (uint32_t p = first_of(ledger, slot); p != RVC_NOBODY; p = ledger->entries[p].next)
+        if (ledger->entries[p].state == RVC_EXPECTED) {
             ledger->entries[p].state = RVC_FAILED;
             if (first.status == RV_OK)
                 rv_fail(&first, RV_REASON_INCOMPLETE, "its worker left it out of the answer");
@@ -51,8 +76,8 @@ void rvc_ledger_enter(rvc_ledger_t *ledger, uint32_t slot, const Reveille__V1__Q
 }
 
 void rvc_ledger_lost(rvc_ledger_t *ledger, uint32_t slot) {
-    for (uint32_t p = 0; p < ledger->count; p++)
-        if (ledger->entries[p].slot == slot && ledger->entries[p].state == RVC_EXPECTED)
+    for (uint32_t p = first_of(ledger, slot); p != RVC_NOBODY; p = ledger->entries[p].next)
+        if (ledger->entries[p].state == RVC_EXPECTED)
             ledger->entries[p].state = RVC_FAILED;
 }
 

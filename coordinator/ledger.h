@@ -13,11 +13,16 @@ typedef struct {
     struct {
         rvc_entry_state_t state;
         uint32_t slot; /* worker asked; RVC_NOBODY: none */
+        uint32_t next; /* partition of the same worker; RVC_NOBODY: none */
         uint64_t lsn;
     } * entries;
+    uint32_t n_slots;
+    uint32_t *first;  /* partition of each worker, by slot; RVC_NOBODY: none */
     uint64_t surplus; /* answers nobody asked for: counted, not used */
 } rvc_ledger_t;
 
+/* Partition p is expected from the worker `slots[p]`; it has failed when that is RVC_NOBODY. */
+rv_status_t rvc_ledger_new(const uint32_t *slots, uint32_t count, rvc_ledger_t *ledger, rv_error_t *err);
 /* Every available partition is expected from its worker, every other one has failed. */
 rv_status_t rvc_ledger_open(const rvc_cluster_t *cluster, rvc_ledger_t *ledger, rv_error_t *err);
 void rvc_ledger_done(rvc_ledger_t *ledger);

@@ -35,6 +35,7 @@ struct rvc_merge {
     source_t *sources;
     size_t n_sources, waiting;
     size_t *heap, n_heap;
+    size_t *used, n_used; /* sources with pages used up that were not told */
     size_t bytes;
     bool discard;
 };
@@ -75,13 +76,19 @@ rv_status_t rvc_merge_new(const rvc_plan_t *plan, size_t sources, rvc_merge_t **
         merge->n_sources = merge->waiting = sources;
         merge->sources = calloc(sources + 1, sizeof *merge->sources);
         merge->heap = calloc(sources + 1, sizeof *merge->heap);
+        merge->used = calloc(sources + 1, sizeof *merge->used);
     }
-    if (!merge || !merge->sources || !merge->heap) {
+    if (!merge || !merge->sources || !merge->heap || !merge->used) {
         rvc_merge_destroy(&merge);
         return rv_fail_memory(err, "a merge");
     }
     *ret = merge;
     return RV_OK;
+}
+
+static void count_used(rvc_merge_t *merge, source_t *source) {
+    if (source->used++ == 0)
+        merge->used[merge->n_used++] = (size_t)(source - merge->sources);
 }
 
 /* Frees the first page of a source. */
@@ -91,7 +98,7 @@ static void use_up(rvc_merge_t *merge, source_t *source) {
     if (!source->first)
         source->last = NULL;
     merge->bytes -= page->arena.total;
-    source->used++;
+    count_used(merge, source);
     rvc_page_destroy(&page);
 }
 
@@ -103,6 +110,7 @@ void rvc_merge_destroy(rvc_merge_t **merge) {
             use_up(*merge, &(*merge)->sources[i]);
     free((*merge)->sources);
     free((*merge)->heap);
+    free((*merge)->used);
     free(*merge);
     *merge = NULL;
 }
@@ -196,7 +204,7 @@ rv_status_t rvc_merge_push(rvc_merge_t *merge, size_t source_number, rvc_page_t 
     if (open_page(merge, *page, &inner) != RV_OK)
         return rv_fail(err, RV_REASON_BUG, "a worker's answer cannot be used: %.400s", inner.message);
     if (source->ended || merge->discard || (*page)->keys.n == 0) {
-        source->used++;
+        count_used(merge, source);
         rvc_page_destroy(page);
         return RV_OK;
     }
@@ -259,9 +267,13 @@ void rvc_merge_discard(rvc_merge_t *merge) {
     merge->n_heap = 0;
 }
 
-uint32_t rvc_merge_used(rvc_merge_t *merge, size_t source) {
-    uint32_t used = merge->sources[source].used;
-    merge->sources[source].used = 0;
+uint32_t rvc_merge_used(rvc_merge_t *merge, size_t *ret_source) {
+    if (merge->n_used == 0)
+        return 0;
+    *ret_source = merge->used[--merge->n_used];
+    source_t *source = &merge->sources[*ret_source];
+    uint32_t used = source->used;
+    source->used = 0;
     return used;
 }
 

@@ -32,8 +32,8 @@ void rvc_merge_end(rvc_merge_t *merge, size_t source);
 bool rvc_merge_drop(rvc_merge_t *merge, size_t source);
 /* From now on pages are used up unread. */
 void rvc_merge_discard(rvc_merge_t *merge);
-/* Pages of this source used up since the last call. */
-uint32_t rvc_merge_used(rvc_merge_t *merge, size_t source);
+/* A source of which pages were used up, and how many since it was last told; 0: there is none. */
+uint32_t rvc_merge_used(rvc_merge_t *merge, size_t *ret_source);
 
 typedef enum { RVC_MERGE_WAIT, RVC_MERGE_ITEM, RVC_MERGE_END } rvc_merge_state_t;
 rvc_merge_state_t rvc_merge_state(const rvc_merge_t *merge);

@@ -75,11 +75,11 @@ static void fail_incomplete(query_t *query, const char *why) {
 }
 
 static void grant(query_t *query) {
-    for (size_t i = 0; query->merge && i < query->n_sources; i++) {
-        uint32_t used = rvc_merge_used(query->merge, i);
-        if (used && query->sources[i].task)
+    uint32_t used;
+    size_t i;
+    while (query->merge && (used = rvc_merge_used(query->merge, &i)))
+        if (query->sources[i].task)
             rvc_link_credit(query->core->link, query->sources[i].task, used);
-    }
 }
 
 static Reveille__V1__Coverage *coverage(query_t *query) {
@@ -299,17 +299,13 @@ static const rvc_job_ops_t JOB = {.stop = on_stop, .resume = on_resume};
 
 /* A source for each worker that is asked. */
 static rv_status_t make_sources(query_t *query, rv_error_t *err) {
-    uint32_t workers = rvc_cluster_workers(query->core->cluster);
-    query->sources = calloc(workers + 1, sizeof *query->sources);
+    const rvc_ledger_t *ledger = &query->ledger;
+    query->sources = calloc(ledger->n_slots + 1, sizeof *query->sources);
     if (!query->sources)
         return rv_fail_memory(err, "a query");
-    for (uint32_t slot = 0; slot < workers; slot++) {
-        bool asked = false;
-        for (uint32_t p = 0; p < query->ledger.count && !asked; p++)
-            asked = query->ledger.entries[p].slot == slot;
-        if (asked)
+    for (uint32_t slot = 0; slot < ledger->n_slots; slot++)
+        if (ledger->first[slot] != RVC_NOBODY)
             query->sources[query->n_sources++] = (source_t){.query = query, .slot = slot};
-    }
     return RV_OK;
 }
 
@@ -332,9 +328,7 @@ static rv_status_t make_stages(query_t *query, rv_error_t *err) {
 static rv_status_t pack_partitions(const query_t *query, uint32_t slot, uint8_t **ret, size_t *ret_n) {
     Reveille__V1__QueryRequest message = REVEILLE__V1__QUERY_REQUEST__INIT;
     Reveille__V1__QueryPartition items[RV_MAX_PARTITIONS], *list[RV_MAX_PARTITIONS];
-    for (uint32_t p = 0; p < query->ledger.count; p++) {
-        if (query->ledger.entries[p].slot != slot)
-            continue;
+    for (uint32_t p = query->ledger.first[slot]; p != RVC_NOBODY; p = query->ledger.entries[p].next) {
         const rvc_partition_t *partition = rvc_cluster_partition(query->core->cluster, p);
         Reveille__V1__QueryPartition *item = &items[message.n_partitions];
         reveille__v1__query_partition__init(item);

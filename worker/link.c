@@ -1,5 +1,10 @@
 /* link.c: see link.h. One zactor thread; everything here but new and destroy runs in it.
  *
+ * It sleeps in poll() on the descriptors of its sockets, without zmq_poll's questions to all of them. A descriptor
+ * tells only that something has come since the socket was last looked into (never before the first look), and a send
+ * looks into it as well: so the link sleeps only when both sockets are `quiet`, that is, were found empty and not used
+ * since.
+ *
  * Calls stay in a list while they are open, so that CANCEL and CREDIT find them and lapsed deadlines are noticed; ended
  * ones are swept at every tick. Frames that are not well formed are dropped and counted: the coordinator's deadline
  * covers its call.
@@ -13,6 +18,7 @@
 #include "reveille/v1/worker.pb-c.h"
 #include "reveille/wire.h"
 #include <czmq.h>
+#include <poll.h>
 #include <stdatomic.h>
 
 #define MAX_FRAMES 5
@@ -36,6 +42,7 @@ struct rvw_link {
     rvw_link_config_t config;
     zactor_t *actor;
     zsock_t *data, *control;
+    bool data_quiet, control_quiet;
     char data_endpoint[256], control_endpoint[256];
     char routing_id[128];
     open_call_t *calls;
@@ -95,6 +102,7 @@ static void follow_endpoints(rvw_link_t *link) {
     zsock_destroy(&link->control);
     link->data = connect_socket(data, link->routing_id);
     link->control = connect_socket(control, NULL);
+    link->data_quiet = link->control_quiet = false;
     if (!link->data || !link->control) {
         rv_log(RV_LOG_ERROR, "connect-failed", "cannot connect to '%s' and '%s': %s", data, control,
                zmq_strerror(errno));
@@ -107,15 +115,18 @@ static void follow_endpoints(rvw_link_t *link) {
     rv_log(RV_LOG_INFO, "connecting", "data %s, control %s", data, control);
 }
 
-/* One message, at most MAX_FRAMES frames; more are read away. False when there is none. */
-static bool receive(zsock_t *sock, message_t *message) {
+/* One message, at most MAX_FRAMES frames; more are read away. False when there is none: then the socket is quiet. */
+static bool receive(zsock_t *sock, bool *quiet, message_t *message) {
     void *raw = zsock_resolve(sock);
     int more = 1;
     message->n = 0;
+    if (*quiet)
+        return false;
     while (more) {
         zmq_msg_t frame;
         zmq_msg_init(&frame);
         if (zmq_msg_recv(&frame, raw, message->n ? 0 : ZMQ_DONTWAIT) < 0) {
+            *quiet = message->n == 0 && errno == EAGAIN;
             zmq_msg_close(&frame);
             return message->n > 0;
         }
@@ -126,6 +137,12 @@ static bool receive(zsock_t *sock, message_t *message) {
             zmq_msg_close(&frame);
     }
     return true;
+}
+
+static int events_of(zsock_t *sock) {
+    int events = 0;
+    size_t n = sizeof events;
+    return zmq_getsockopt(zsock_resolve(sock), ZMQ_EVENTS, &events, &n) == 0 ? events : 0;
 }
 
 static void close_message(message_t *message) {
@@ -257,7 +274,7 @@ static void take_answer(rvw_link_t *link, const rv_frames_t *frames, rv_arena_t 
 
 static void read_control(rvw_link_t *link) {
     message_t message;
-    while (receive(link->control, &message)) {
+    while (receive(link->control, &link->control_quiet, &message)) {
         rv_frames_t frames;
         rv_arena_t arena;
         rv_arena_init(&arena, RV_MAX_UNPACK);
@@ -281,6 +298,7 @@ static void speak(rvw_link_t *link, int64_t now) {
         follow_endpoints(link);
     if (!link->control)
         return;
+    link->control_quiet = false;
     if (link->registered)
         send_ping(link);
     else
@@ -377,7 +395,7 @@ static void take_request(rvw_link_t *link, message_t *message, rv_arena_t *arena
 static void read_data(rvw_link_t *link) {
     message_t message;
     /* a bounded number at once, so that pings go out in time */
-    for (int i = 0; i < 64 && receive(link->data, &message); i++) {
+    for (int i = 0; i < 64 && receive(link->data, &link->data_quiet, &message); i++) {
         rv_arena_t arena;
         rv_arena_init(&arena, RV_MAX_UNPACK);
         take_request(link, &message, &arena);
@@ -401,11 +419,47 @@ static void sweep_calls(rvw_link_t *link) {
     }
 }
 
+/* Sends what the pool and the writer have answered. */
+static void send_replies(rvw_link_t *link) {
+    if (link->outbox_blocked) {
+        int events = events_of(link->data);
+        link->data_quiet = link->data_quiet && !(events & ZMQ_POLLIN);
+        if (!(events & ZMQ_POLLOUT))
+            return;
+    }
+    link->data_quiet = false;
+    link->outbox_blocked = !rvw_outbox_send(link->config.outbox, zsock_resolve(link->data));
+    sweep_calls(link); /* what was answered is let go at once: memory must not grow with the rate of calls */
+}
+
 /* ---- the actor ---- */
+
+enum { PIPE, OUTBOX, DATA, CONTROL, SOURCES };
+
+/* Sleeps until there is something to do. False: the end. */
+static bool wait_for_work(rvw_link_t *link, zsock_t *pipe, struct pollfd *fds) {
+    int64_t wait = link->next_send - rv_mono_ms();
+    if (wait < 0 || (link->data && !(link->data_quiet && link->control_quiet)))
+        wait = 0;
+    fds[PIPE] = (struct pollfd){zsock_fd(pipe), POLLIN, 0};
+    fds[OUTBOX] =
+        (struct pollfd){link->data && !link->outbox_blocked ? rvw_outbox_fd(link->config.outbox) : -1, POLLIN, 0};
+    fds[DATA] = (struct pollfd){link->data ? zsock_fd(link->data) : -1, POLLIN, 0};
+    fds[CONTROL] = (struct pollfd){link->control ? zsock_fd(link->control) : -1, POLLIN, 0};
+    if (poll(fds, SOURCES, (int)wait) < 0) {
+        for (int i = 0; i < SOURCES; i++)
+            fds[i].revents = 0;
+        return errno == EINTR;
+    }
+    return !fds[PIPE].revents || !(events_of(pipe) & ZMQ_POLLIN); /* the only message is $TERM */
+}
 
 static void run(zsock_t *pipe, void *context) {
     rvw_link_t *link = context;
+    struct pollfd fds[SOURCES];
     zsock_signal(pipe, 0);
+    if (events_of(pipe) & ZMQ_POLLIN) /* $TERM already; if not, its descriptor tells of it */
+        return;
     for (int64_t next_sweep = 0;;) {
         int64_t now = rv_mono_ms();
         speak(link, now);
@@ -413,33 +467,16 @@ static void run(zsock_t *pipe, void *context) {
             sweep_calls(link);
             next_sweep = now + RV_PING_MS;
         }
-        zmq_pollitem_t items[4] = {{zsock_resolve(pipe), 0, ZMQ_POLLIN, 0},
-                                   {NULL, rvw_outbox_fd(link->config.outbox), ZMQ_POLLIN, 0}};
-        int n = 2;
-        if (link->data) {
-            items[2] = (zmq_pollitem_t){zsock_resolve(link->data), 0, ZMQ_POLLIN, 0};
-            items[3] = (zmq_pollitem_t){zsock_resolve(link->control), 0, ZMQ_POLLIN, 0};
-            if (link->outbox_blocked) {
-                items[2].events |= ZMQ_POLLOUT;
-                items[1].events = 0;
-            }
-            n = 4;
-        }
-        int64_t wait = link->next_send - rv_mono_ms();
-        if (zmq_poll(items, n, wait > 0 ? (long)wait : 0) < 0 && errno != EINTR)
-            break;
-        if (items[0].revents) /* the only message is $TERM */
+        if (!wait_for_work(link, pipe, fds))
             break;
         if (!link->data)
             continue;
-        if (items[2].revents & ZMQ_POLLIN)
-            read_data(link);
-        if (items[3].revents)
-            read_control(link);
-        if (items[1].revents || (items[2].revents & ZMQ_POLLOUT)) {
-            link->outbox_blocked = !rvw_outbox_send(link->config.outbox, zsock_resolve(link->data));
-            sweep_calls(link); /* what was answered is let go at once: memory must not grow with the rate of calls */
-        }
+        link->data_quiet = link->data_quiet && !fds[DATA].revents;
+        link->control_quiet = link->control_quiet && !fds[CONTROL].revents;
+        read_data(link);
+        read_control(link);
+        if (fds[OUTBOX].revents || link->outbox_blocked)
+            send_replies(link);
     }
     zsock_destroy(&link->data);
     zsock_destroy(&link->control);

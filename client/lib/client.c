@@ -15,6 +15,8 @@
 #include "reveille/limits.h"
 #include "reveille/wire.h"
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +36,7 @@ typedef struct reply {
 
 struct rv_client {
     void *context, *socket, *monitor;
+    int socket_fd, monitor_fd;
     char *endpoint;
     bool connected, refused;
     int64_t apart_since; /* when the wait for a connection began */
@@ -67,6 +70,11 @@ static bool configure(void *socket) {
              zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &(int64_t){RV_MAX_MESSAGE}, sizeof(int64_t)));
 }
 
+static bool get_descriptor(void *socket, int *ret) {
+    size_t n = sizeof *ret;
+    return zmq_getsockopt(socket, ZMQ_FD, ret, &n) == 0;
+}
+
 /* The monitor's events come over a pair of sockets inside the process. */
 static bool watch(rv_client_t *client) {
     char name[64];
@@ -74,7 +82,8 @@ static bool watch(rv_client_t *client) {
     int events = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_CONNECT_RETRIED | ZMQ_EVENT_DISCONNECTED;
     client->monitor = zmq_socket(client->context, ZMQ_PAIR);
     return client->monitor && set_option(client->monitor, ZMQ_LINGER, 0) == 0 &&
-           zmq_socket_monitor(client->socket, name, events) == 0 && zmq_connect(client->monitor, name) == 0;
+           zmq_socket_monitor(client->socket, name, events) == 0 && zmq_connect(client->monitor, name) == 0 &&
+           get_descriptor(client->socket, &client->socket_fd) && get_descriptor(client->monitor, &client->monitor_fd);
 }
 
 rv_status_t rv_client_new(const char *endpoint, rv_client_t **ret, rv_error_t *err) {
@@ -250,17 +259,39 @@ static int64_t patience(const rv_call_t *call) {
     return end < call->deadline ? end : call->deadline;
 }
 
+/* Takes what has come; false when there was nothing. */
+static bool take_all(rv_client_t *client) {
+    bool any = false;
+    while (take_event(client))
+        any = true;
+    while (take_message(client))
+        any = true;
+    return any;
+}
+
+/* Something can be sent or taken. */
+static bool can_go_on(rv_client_t *client) {
+    int events = 0;
+    size_t n = sizeof events;
+    return zmq_getsockopt(client->socket, ZMQ_EVENTS, &events, &n) == 0 && events;
+}
+
+/* Sleeps until something comes. A descriptor tells only that something has come since its socket was last looked into:
+ * both must have been found empty, and then left alone. */
+static void wait_for_news(rv_client_t *client, int64_t ms) {
+    struct pollfd fds[] = {{client->socket_fd, POLLIN, 0}, {client->monitor_fd, POLLIN, 0}};
+    poll(fds, 2, ms <= 0 ? 0 : ms < INT_MAX ? (int)ms : INT_MAX);
+}
+
 /* Waits until something happens (or `out`: until a message can be sent) and takes what has come. */
 static void pump(rv_call_t *call, bool out) {
     rv_client_t *client = call->client;
     int64_t end = client->connected ? call->deadline : patience(call), now = rv_mono_ms();
-    zmq_pollitem_t items[] = {{client->socket, 0, (short)(ZMQ_POLLIN | (out ? ZMQ_POLLOUT : 0)), 0},
-                              {client->monitor, 0, ZMQ_POLLIN, 0}};
-    zmq_poll(items, 2, end > now ? (long)(end - now) : 0);
-    while (take_event(client))
-        ;
-    while (take_message(client))
-        ;
+    if (!take_all(client)) {
+        if (!out || !can_go_on(client))
+            wait_for_news(client, end - now);
+        take_all(client);
+    }
     now = rv_mono_ms();
     if (call->failure.status != RV_OK || call->ended)
         return;
@@ -354,10 +385,7 @@ rv_status_t rv_call_send(rv_call_t *call, const uint8_t *body, size_t n, rv_erro
 }
 
 bool rv_call_ready(rv_call_t *call) {
-    while (take_event(call->client))
-        ;
-    while (take_message(call->client))
-        ;
+    take_all(call->client);
     return call->first || call->failure.status != RV_OK;
 }
 

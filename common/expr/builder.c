@@ -22,6 +22,16 @@ char *rv_expr_copy(rv_builder_t *b, const char *text, size_t n) {
     return copy;
 }
 
+void *rv_expr_grow(rv_builder_t *b, void *array, uint32_t n, size_t size) {
+    enum { FIRST = 32 }; /* places, then twice as many whenever they are used up */
+    if (n && (n < FIRST || (n & (n - 1))))
+        return array;
+    void *grown = rv_expr_alloc(b, n ? 2 * (size_t)n : FIRST, size);
+    if (grown && n)
+        memcpy(grown, array, n * size);
+    return grown;
+}
+
 uint32_t rv_expr_refuse_later(rv_builder_t *b, expr_place_t place, const char *what) {
     rv_expr_fail(&b->report, RV_REASON_FEATURE, place, "%s is not built yet", what);
     return EXPR_NONE;

@@ -74,20 +74,22 @@ struct rv_builder {
     expr_parameter_t *parameters;
     size_t n_parameters;
 
-    expr_out_t *nodes[RV_MAX_NODES];
-    const expr_constant_t *constants[RV_MAX_NODES]; /* of a literal; NULL */
-    uint64_t hashes[RV_MAX_NODES];
-    uint8_t domains[RV_MAX_NODES];
+    /* These arrays grow (rv_expr_grow), up to RV_MAX_NODES: most programs are small, and a builder is made for each. */
+    expr_out_t **nodes;
+    const expr_constant_t **constants; /* of a literal; NULL */
+    uint64_t *hashes;
+    uint8_t *domains;
     uint32_t n_nodes;
-    uint32_t slots[2 * RV_MAX_NODES]; /* 1 + node, by hash */
-    size_t n_elements;                /* of lists */
+    uint32_t *slots; /* 1 + node, by hash */
+    uint32_t n_slots;
+    size_t n_elements; /* of lists */
 
-    Reveille__V1__Selection *selections[RV_MAX_NODES];
+    Reveille__V1__Selection **selections;
     uint32_t n_selections;
-    Reveille__V1__Funnel *funnels[RV_MAX_NODES];
+    Reveille__V1__Funnel **funnels;
     uint32_t n_funnels;
-    Reveille__V1__ProgramScore *scores[RV_MAX_NODES];
-    const Reveille__V1__ScoreModel *models[RV_MAX_NODES];
+    Reveille__V1__ProgramScore **scores;
+    const Reveille__V1__ScoreModel **models;
     uint32_t n_scores;
 
     expr_segment_t *segments;
@@ -116,6 +118,8 @@ typedef struct {
 /* builder.c: memory and failure. */
 void *rv_expr_alloc(rv_builder_t *b, size_t count, size_t size);
 char *rv_expr_copy(rv_builder_t *b, const char *text, size_t n);
+/* An array that only this function made, with room behind its n items for another; NULL after a failure. */
+void *rv_expr_grow(rv_builder_t *b, void *array, uint32_t n, size_t size);
 /* INVALID_ARGUMENT/FILTER at a place of the current text; returns EXPR_NONE. */
 #define EXPR_FAIL(b, place, ...) (rv_expr_fail(&(b)->report, RV_REASON_FILTER, (place), __VA_ARGS__), EXPR_NONE)
 

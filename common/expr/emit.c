@@ -1,14 +1,12 @@
 /* emit.c: nodes of the program, each made once.
  *
  * Purpose: a node with the same operation, arguments and constants as an earlier one is that one. Structures: an
- * open-addressing table of twice RV_MAX_NODES slots, so it is never more than half full; beside every node its hash,
- * its domain and, of a literal, the constant. Threads: none. Failure: more than RV_MAX_NODES nodes, or memory.
+ * open-addressing table that is never more than half full; beside every node its hash, its domain and, of a literal,
+ * the constant. Threads: none. Failure: more than RV_MAX_NODES nodes, or memory.
  */
 #include "builder.h"
 #include "reveille/hash.h"
 #include <string.h>
-
-_Static_assert((RV_MAX_NODES & (RV_MAX_NODES - 1)) == 0, "slots are found by a mask");
 
 typedef Reveille__V1__Value value_t;
 
@@ -129,10 +127,46 @@ static expr_out_t *copy_node(rv_builder_t *b, const expr_out_t *node) {
     return copy;
 }
 
+/* Twice the slots, which stay at least half empty. */
+static bool grow_slots(rv_builder_t *b) {
+    uint32_t n = b->n_slots ? 2 * b->n_slots : 64;
+    uint32_t *slots = rv_expr_alloc(b, n, sizeof *slots);
+    if (!slots)
+        return false;
+    for (uint32_t i = 0; i < b->n_nodes; i++) {
+        uint32_t slot = (uint32_t)b->hashes[i] & (n - 1);
+        while (slots[slot])
+            slot = (slot + 1) & (n - 1);
+        slots[slot] = i + 1;
+    }
+    b->slots = slots;
+    b->n_slots = n;
+    return true;
+}
+
+/* Room for a node more; false after a failure. */
+static bool make_room(rv_builder_t *b) {
+    if (b->n_nodes == RV_MAX_NODES)
+        return true; /* which is refused when it is new */
+    expr_out_t **nodes = rv_expr_grow(b, b->nodes, b->n_nodes, sizeof *nodes);
+    const expr_constant_t **constants = rv_expr_grow(b, b->constants, b->n_nodes, sizeof *constants);
+    uint64_t *hashes = rv_expr_grow(b, b->hashes, b->n_nodes, sizeof *hashes);
+    uint8_t *domains = rv_expr_grow(b, b->domains, b->n_nodes, sizeof *domains);
+    if (!nodes || !constants || !hashes || !domains)
+        return false;
+    b->nodes = nodes;
+    b->constants = constants;
+    b->hashes = hashes;
+    b->domains = domains;
+    return 2 * b->n_nodes < b->n_slots || grow_slots(b);
+}
+
 static uint32_t emit_hashed(rv_builder_t *b, const expr_out_t *node, uint64_t list, expr_place_t place) {
+    if (!make_room(b))
+        return EXPR_NONE;
     uint64_t hash = hash_node(node, list);
-    uint32_t slot = (uint32_t)hash & (2 * RV_MAX_NODES - 1);
-    for (; b->slots[slot]; slot = (slot + 1) & (2 * RV_MAX_NODES - 1)) {
+    uint32_t slot = (uint32_t)hash & (b->n_slots - 1);
+    for (; b->slots[slot]; slot = (slot + 1) & (b->n_slots - 1)) {
         uint32_t found = b->slots[slot] - 1;
         if (b->hashes[found] == hash && same_node(b->nodes[found], node))
             return found;

@@ -140,6 +140,10 @@ static uint32_t add_selection(rv_builder_t *b, selection_t *selection, expr_plac
     if (b->n_selections == RV_MAX_NODES)
         return EXPR_FAIL(b, place, "the expressions of the request have more than %u different selections",
                          RV_MAX_NODES);
+    selection_t **selections = rv_expr_grow(b, b->selections, b->n_selections, sizeof *selections);
+    if (!selections)
+        return EXPR_NONE;
+    b->selections = selections;
     b->selections[b->n_selections] = selection;
     return b->n_selections++;
 }
@@ -296,8 +300,13 @@ uint32_t rv_expr_funnel(rv_builder_t *b, const expr_scope_t *scope, const expr_f
         number++;
     if (number == RV_MAX_NODES)
         return EXPR_FAIL(b, place, "the request has more than %u different funnels", RV_MAX_NODES);
-    if (number == b->n_funnels)
+    if (number == b->n_funnels) {
+        Reveille__V1__Funnel **funnels = rv_expr_grow(b, b->funnels, b->n_funnels, sizeof *funnels);
+        if (!funnels)
+            return EXPR_NONE;
+        b->funnels = funnels;
         b->funnels[b->n_funnels++] = funnel;
+    }
     return emit_aggregate(b, EXPR_OP(FUNNEL), RV_INT, 0, number, EXPR_NONE, place);
 }
 
@@ -351,8 +360,12 @@ uint32_t rv_expr_score(rv_builder_t *b, const expr_scope_t *scope, const expr_no
         return EXPR_FAIL(b, node->place, "the request has more than %u different score models", RV_MAX_NODES);
     if (number == b->n_scores) {
         Reveille__V1__ProgramScore *score = make_score(b, model, name);
-        if (!score)
+        const Reveille__V1__ScoreModel **models = rv_expr_grow(b, b->models, b->n_scores, sizeof *models);
+        Reveille__V1__ProgramScore **scores = rv_expr_grow(b, b->scores, b->n_scores, sizeof *scores);
+        if (!score || !models || !scores)
             return EXPR_NONE;
+        b->models = models;
+        b->scores = scores;
         b->models[number] = model;
         b->scores[b->n_scores++] = score;
     }

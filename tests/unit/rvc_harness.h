@@ -22,7 +22,10 @@
 #include "reveille/valcodec.h"
 #include "reveille/wire.h"
 
+#ifndef PARTITIONS
 #define PARTITIONS 4u
+#define WORKERS 2u
+#endif
 
 /* A message that left the coordinator. */
 typedef struct letter {
@@ -31,8 +34,8 @@ typedef struct letter {
     rv_arena_t arena;
     Reveille__V1__RequestHeader *request; /* to a worker's data socket */
     Reveille__V1__ReplyHeader *reply;     /* to a client or a control socket */
-    uint8_t body[RV_MAX_BODY];
     size_t body_n;
+    uint8_t body[];
 } letter_t;
 
 enum { CLIENTS, DATA, CONTROL };
@@ -51,7 +54,8 @@ static inline rvc_sent_t keep(void *context, const rvc_message_t *message) {
     int which = (int)(intptr_t)context;
     if (answer_of[which] != RVC_SENT)
         return answer_of[which];
-    letter_t *letter = calloc(1, sizeof *letter), **link = &boxes[which].first;
+    assert_true(message->body_n <= RV_MAX_BODY);
+    letter_t *letter = calloc(1, sizeof *letter + message->body_n);
     ProtobufCMessage *header;
     memcpy(letter->routing, message->routing, message->routing_n);
     rv_arena_init(&letter->arena, RV_MAX_UNPACK);
@@ -63,10 +67,10 @@ static inline rvc_sent_t keep(void *context, const rvc_message_t *message) {
         letter->request = (Reveille__V1__RequestHeader *)header;
     else
         letter->reply = (Reveille__V1__ReplyHeader *)header;
-    assert_true(message->body_n <= RV_MAX_BODY);
     if (message->body_n)
         memcpy(letter->body, message->body, message->body_n);
     letter->body_n = message->body_n;
+    letter_t **link = &boxes[which].first;
     while (*link)
         link = &(*link)->next;
     *link = letter;
@@ -306,7 +310,7 @@ static inline void answer_count(letter_t *task) {
 static inline void start(void) {
     rv_error_t err;
     rvc_node_options_t options = {.data_dir = dir,
-                                  .workers = 2,
+                                  .workers = WORKERS,
                                   .partitions = PARTITIONS,
                                   .chunk_rows = 16,
                                   .clients = {keep, (void *)CLIENTS},
@@ -367,9 +371,12 @@ static inline int begin(void **state) {
     for (int i = 0; i < 3; i++)
         answer_of[i] = RVC_SENT;
     start();
-    register_worker("worker-1", 1, NULL);
-    assert_null(boxes[DATA].first);
-    register_worker("worker-2", 1, NULL);
+    for (unsigned i = 1; i <= WORKERS; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "worker-%u", i);
+        assert_null(boxes[DATA].first);
+        register_worker(name, 1, NULL);
+    }
     confirm_all();
     throw_away(CONTROL);
     apply_schema();

@@ -527,6 +527,30 @@ static void a_request_has_a_limit_of_nodes(void **state) {
     assert_non_null(strstr(err.message, "4096 different nodes"));
 }
 
+/* Arrays of the builder grow more than once, and what is in them is found again. */
+static void what_was_made_before_the_arrays_grew_is_found_again(void **state) {
+    (void)state;
+    const Reveille__V1__Program *program = NULL;
+    uint32_t first[100], filter;
+    size_t nodes = 0;
+    for (uint32_t round = 0; round < 2; round++) {
+        for (uint32_t i = 0; i < 100; i++) {
+            char text[64];
+            snprintf(text, sizeof text, "age = %u and exists(nps within %u days)", 1000 + i, i + 1);
+            assert_int_equal(rv_builder_filter(builder, "filter", text, &filter, &err), RV_OK);
+            assert_true(round == 0 || filter == first[i]);
+            first[i] = filter;
+        }
+        assert_int_equal(rv_builder_finish(builder, &program, &err), RV_OK);
+        assert_true(round == 0 || program->n_nodes == nodes);
+        nodes = program->n_nodes;
+        assert_int_equal(program->n_selections, 100);
+    }
+    for (uint32_t i = 0; i < 100; i++)
+        for (uint32_t k = 0; k < i; k++)
+            assert_int_not_equal(first[i], first[k]);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_builder, close_builder)
     const struct CMUnitTest tests[] = {
@@ -550,6 +574,7 @@ int main(void) {
         TEST(segments_of_a_filter_are_listed),
         TEST(segments_within_segments_have_a_limit),
         TEST(a_request_has_a_limit_of_nodes),
+        TEST(what_was_made_before_the_arrays_grew_is_found_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,12 +13,8 @@ enum { N = 5, FIRST = 7, SECOND = 8 };
 
 /* Partitions 0 to 2 are expected of the first worker, 3 of the second, 4 of nobody. */
 static void fill(rvc_ledger_t *ledger) {
-    *ledger = (rvc_ledger_t){.count = N, .entries = calloc(N, sizeof *ledger->entries)};
-    assert_non_null(ledger->entries);
-    for (uint32_t p = 0; p < N; p++) {
-        ledger->entries[p].state = p < 4 ? RVC_EXPECTED : RVC_FAILED;
-        ledger->entries[p].slot = p < 3 ? FIRST : p < 4 ? SECOND : RVC_NOBODY;
-    }
+    static const uint32_t SLOTS[N] = {FIRST, FIRST, FIRST, SECOND, RVC_NOBODY};
+    assert_int_equal(rvc_ledger_new(SLOTS, N, ledger, NULL), RV_OK);
 }
 
 /* A worker's last message: n partitions at LSN 100 + number, those of `broken` with an error. */
