@@ -51,9 +51,13 @@ rv_status_t rvw_stage_passes(rvw_chunk_t *t, const rvw_stage_t *stage, rv_error_
             continue;
         if (rvw_job_stopped(t->job))
             return rv_fail_as(err, RV_CANCELLED, RV_REASON_NONE, "the query was cancelled");
-        RVW_TRY(rvw_fill_inputs(t, &t->job->passes[p], err));
-        RVW_TRY(rvw_pass_run(t, &t->job->passes[p], err));
+        const rvw_pass_t *pass = &t->job->passes[p];
+        const rvw_pass_t *twin = rvw_score_twin(t, pass, stage->passes + i + 1, stage->n_passes - i - 1);
+        RVW_TRY(rvw_fill_inputs(t, pass, err));
+        RVW_TRY(rvw_pass_run(t, pass, twin, err));
         t->pass_done[p] = 1;
+        if (twin)
+            t->pass_done[twin - t->job->passes] = 1;
     }
     return RV_OK;
 }
