@@ -11,10 +11,11 @@
 #include "exec/decay.h"
 
 #define DAY 86400000ull
-#define EVENTS 300u
+#define EVENTS 1500u
+#define ROWS 60u
 
 static const uint64_t HALF_LIVES[] = {1, 999, 60000, 30 * DAY, 37 * DAY + 11, 4000 * DAY, 100000 * DAY};
-static const double POINTS[] = {0, 1, -30, 0.1, 25, -2.5, 63.999, 64, 1e6, -3e-9, 1e-12};
+static const double POINTS[] = {0, 1, -30, 0.1, 25, -2.5, 63.999, 64, 1e6, -3e-9, 1e-12, 1023.7, 1024};
 
 static uint64_t seed = 1;
 
@@ -50,36 +51,98 @@ static void the_tables_agree_with_the_definition(void **state) {
     }
 }
 
-/* Events at `codes` of a unit, the youngest that counts at `last`. */
-static void check_codes(uint64_t half_life, double points, uint64_t unit, uint32_t n) {
-    uint32_t codes[EVENTS];
+typedef struct {
+    uint64_t half_life, unit, most;
+    double points;
+    uint32_t n, codes[EVENTS];
     uint16_t row[EVENTS];
-    int64_t sum[4] = {0}, expected[4] = {0};
-    uint64_t room[RVW_DECAY_ROOM];
-    uint64_t most = 4000 * DAY / unit, since = most * unit + draw(unit);
-    uint32_t last = (uint32_t)(draw(2) ? most : most / 2);
-    rvw_decay_t *decay = rvw_decay_new(half_life, rvw_decay_unit(rvw_decay_unit_index((int64_t)unit)));
+} events_t;
+
+/* Events of the last 4000 days, in runs of rows or in any order; some at the instants and right behind them. */
+static void draw_events(events_t *e, const rvw_decay_at_t *at, unsigned n_at) {
+    bool sorted = draw(2);
+    uint16_t row = 0;
+    for (uint32_t i = 0; i < e->n; i++) {
+        uint32_t last = at[draw(n_at)].last;
+        e->codes[i] = i % 7 == 0 ? last : i % 7 == 1 ? last + 1 : (uint32_t)draw(e->most);
+        row = sorted ? (uint16_t)(row + (row + 1u < ROWS && draw(6) == 0)) : (uint16_t)draw(ROWS);
+        e->row[i] = row;
+    }
+}
+
+static rvw_decay_at_t draw_instant(const events_t *e, uint64_t since, int64_t *sum) {
+    uint64_t last = since / e->unit;
+    return (rvw_decay_at_t){.since = since, .last = (uint32_t)(draw(2) ? last : last / 2), .sum = sum};
+}
+
+static void expect(const events_t *e, const rvw_decay_at_t *at) {
+    int64_t expected[ROWS] = {0};
+    for (uint32_t i = 0; i < e->n; i++)
+        if (e->codes[i] <= at->last)
+            expected[e->row[i]] += exact(e->half_life, e->points, at->since - e->codes[i] * e->unit);
+    assert_memory_equal(at->sum, expected, sizeof expected);
+    memset(at->sum, 0, sizeof expected);
+}
+
+/* Every way over the same events, at one instant and at two. */
+static void check_codes(events_t *e) {
+    int64_t sums[2][ROWS] = {{0}};
+    uint64_t room[RVW_DECAY_ROOM], since;
+    rvw_decay_t *decay = rvw_decay_new(e->half_life, rvw_decay_unit(rvw_decay_unit_index((int64_t)e->unit)));
     rvw_weight_t weight;
     assert_non_null(decay);
-    rvw_weight_set(&weight, points);
-    for (uint32_t i = 0; i < n; i++) {
-        codes[i] = i % 7 == 0 ? last : i % 7 == 1 ? last + 1 : (uint32_t)draw(most);
-        row[i] = (uint16_t)draw(4);
-        if (codes[i] <= last)
-            expected[row[i]] += exact(half_life, points, since - codes[i] * unit);
+    rvw_weight_set(&weight, e->points);
+    e->most = 4000 * DAY / e->unit;
+    since = e->most * e->unit + draw(e->unit);
+    uint64_t distance = draw(3) ? draw(30 * DAY) : draw(3) ? 0 : draw(since);
+    rvw_decay_at_t at[2] = {draw_instant(e, since, sums[0]), draw_instant(e, since - distance, sums[1])};
+    draw_events(e, at, 2);
+    for (unsigned k = 0; k < 2; k++) {
+        rvw_decay_codes(decay, &weight, e->unit, &at[k], 1, e->codes, e->row, e->n, room);
+        expect(e, &at[k]);
+        if (rvw_decay_first(decay, &at[k], e->unit) <= at[k].last)
+            rvw_decay_integers(decay, &weight, e->unit, &at[k], e->codes, e->row, e->n, room);
+        else
+            continue;
+        expect(e, &at[k]);
     }
-    rvw_decay_codes(decay, &weight, since, unit, last, codes, row, n, sum, room);
-    assert_memory_equal(sum, expected, sizeof sum);
+    rvw_decay_codes(decay, &weight, e->unit, at, 2, e->codes, e->row, e->n, room);
+    expect(e, &at[0]);
+    expect(e, &at[1]);
     free(decay);
 }
 
-static void the_kernel_agrees_with_the_definition(void **state) {
+static void the_kernels_agree_with_the_definition(void **state) {
     (void)state;
     static const uint64_t units[] = {1000, 60000, 7000, DAY, 3 * DAY};
     for (size_t h = 0; h < sizeof HALF_LIVES / sizeof *HALF_LIVES; h++)
         for (size_t p = 0; p < sizeof POINTS / sizeof *POINTS; p++)
             for (size_t u = 0; u < sizeof units / sizeof *units; u++)
-                check_codes(HALF_LIVES[h], POINTS[p], units[u], 1 + (uint32_t)draw(EVENTS));
+                for (uint32_t n = 0; n < 24; n++) {
+                    events_t e = {.half_life = HALF_LIVES[h], .points = POINTS[p], .unit = units[u]};
+                    e.n = n < 20 ? n : 1 + (uint32_t)draw(EVENTS);
+                    check_codes(&e);
+                }
+}
+
+/* Terms of exactly one half, and those that no rounding of a double tells from it. */
+static void terms_of_one_half_are_even(void **state) {
+    (void)state;
+    uint64_t room[RVW_DECAY_ROOM];
+    int64_t sum[1] = {0};
+    rvw_decay_t *decay = rvw_decay_new(DAY, DAY);
+    rvw_weight_t weight;
+    assert_non_null(decay);
+    for (unsigned points = 1; points < 1024; points++) {
+        uint32_t codes[9] = {67, 67, 67, 67, 67, 67, 67, 67, 67}; /* 33 half-lives before the instant */
+        uint16_t row[9] = {0};
+        rvw_decay_at_t at = {.since = 100 * DAY, .last = 100, .sum = sum};
+        rvw_weight_set(&weight, points);
+        rvw_decay_codes(decay, &weight, DAY, &at, 1, codes, row, 9, room);
+        assert_int_equal(sum[0], 9 * (points / 2 + (points % 4 == 3)));
+        sum[0] = 0;
+    }
+    free(decay);
 }
 
 static void points_beyond_the_tables_say_so(void **state) {
@@ -105,7 +168,8 @@ static void terms_are_known_numbers(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_tables_agree_with_the_definition),
-        cmocka_unit_test(the_kernel_agrees_with_the_definition),
+        cmocka_unit_test(the_kernels_agree_with_the_definition),
+        cmocka_unit_test(terms_of_one_half_are_even),
         cmocka_unit_test(points_beyond_the_tables_say_so),
         cmocka_unit_test(terms_are_known_numbers),
     };

@@ -181,8 +181,9 @@ static void the_loop_of_a_decay_agrees_for_all_units(void **state) {
         }
         rvw_decay_t *d = rvw_decay_new(half_life, rvw_decay_unit(rvw_decay_unit_index(unit)));
         assert_non_null(d);
-        rvw_decay_codes(d, &w, (uint64_t)(instant - base), (uint64_t)unit, (uint32_t)((instant - base) / unit), codes,
-                        row, N, sum, room);
+        rvw_decay_at_t at = {
+            .since = (uint64_t)(instant - base), .last = (uint32_t)((instant - base) / unit), .sum = sum};
+        rvw_decay_codes(d, &w, (uint64_t)unit, &at, 1, codes, row, N, room);
         assert_memory_equal(sum, want, sizeof sum);
         free(d);
     }

@@ -6,7 +6,7 @@
  * agree, whatever the unit and the split of the tables. For a run of events the weight is multiplied into the table of
  * the high part first, so that an event takes two multiplications. Failure: only of memory.
  */
-#include "decay.h"
+#include "decay_vector.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -115,6 +115,8 @@ rvw_decay_t *rvw_decay_new(uint64_t half_life, uint64_t unit) {
                        .high = high,
                        .mid = mid,
                        .low = low};
+    for (unsigned i = 0; i < 16; i++)
+        d->sixteenths[i] = exp2l((long double)i / 16);
     return d;
 }
 
@@ -179,23 +181,41 @@ static void run_loop(const loop_t *loop, const uint32_t *codes, const uint16_t *
         add_codes(loop, loop->factor, loop->d->bits, w->guard, w->negative ? -1 : 1, codes, row, n, sum);
 }
 
-void rvw_decay_codes(const rvw_decay_t *d, const rvw_weight_t *w, uint64_t since, uint64_t unit, uint32_t last,
-                     const uint32_t *codes, const uint16_t *row, uint32_t n, int64_t *sum, uint64_t *room) {
-    uint64_t oldest = d->cut * d->unit, weight = w->weight;
-    uint64_t first = since > oldest ? (since - oldest + unit - 1) / unit : 0; /* older ones come to nothing */
+uint64_t rvw_decay_first(const rvw_decay_t *d, const rvw_decay_at_t *at, uint64_t unit) {
+    uint64_t oldest = d->cut * d->unit;
+    return at->since > oldest ? (at->since - oldest + unit - 1) / unit : 0;
+}
+
+void rvw_decay_integers(const rvw_decay_t *d, const rvw_weight_t *w, uint64_t unit, const rvw_decay_at_t *at,
+                        const uint32_t *codes, const uint16_t *row, uint32_t n, uint64_t *room) {
+    uint64_t weight = w->weight;
+    uint32_t first = (uint32_t)rvw_decay_first(d, at, unit);
     loop_t loop = {.d = d,
                    .w = w,
                    .weighted = room,
-                   .from = since / d->unit,
+                   .from = at->since / d->unit,
                    .factor = unit / d->unit,
-                   .rest = since % d->unit,
-                   .first = (uint32_t)first,
-                   .span = last - (uint32_t)first};
-    if (first > last)
-        return;
+                   .rest = at->since % d->unit,
+                   .first = first,
+                   .span = at->last - first};
     if (loop.rest)
         weight = (uint64_t)((long double)weight * exp2l(-((long double)loop.rest / (long double)d->half_life)));
     for (size_t i = 0; i < d->n_high; i++)
         room[i] = high_product(d->high[i], weight);
-    run_loop(&loop, codes, row, n, sum);
+    run_loop(&loop, codes, row, n, at->sum);
+}
+
+void rvw_decay_codes(const rvw_decay_t *d, const rvw_weight_t *w, uint64_t unit, const rvw_decay_at_t *at,
+                     unsigned n_at, const uint32_t *codes, const uint16_t *row, uint32_t n, uint64_t *room) {
+    bool counts[2] = {rvw_decay_first(d, &at[0], unit) <= at[0].last,
+                      n_at > 1 && rvw_decay_first(d, &at[1], unit) <= at[1].last};
+    if (counts[0] && counts[1] && rvw_decay_vector_takes(d, w, at, 2)) {
+        rvw_decay_vector(d, w, unit, at, 2, codes, row, n);
+        return;
+    }
+    for (unsigned k = 0; k < n_at; k++)
+        if (counts[k] && rvw_decay_vector_takes(d, w, &at[k], 1))
+            rvw_decay_vector(d, w, unit, &at[k], 1, codes, row, n);
+        else if (counts[k])
+            rvw_decay_integers(d, w, unit, &at[k], codes, row, n, room);
 }

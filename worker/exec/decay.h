@@ -18,6 +18,7 @@ typedef struct {
     unsigned bits;            /* of an age in units that each of the lower tables takes */
     size_t n_high;
     const uint64_t *high, *mid, *low; /* low follows mid */
+    long double sixteenths[16];       /* 2^(i / 16) */
 } rvw_decay_t;
 
 /* NULL without memory; free() it. */
@@ -42,11 +43,23 @@ bool rvw_decay_exact(uint64_t half_life, double points, uint64_t age, int64_t *r
 /* The same by tables of unit 1; weight->slow is false, age below 2^43. */
 int64_t rvw_decay_table(const rvw_decay_t *decay, const rvw_weight_t *weight, uint64_t age);
 
-/* sum[row[i]] += the decayed points of an event of age since - codes[i] * unit, for those of n events whose code is at
- * most `last`: none of these is younger than 0, all are below 2^43. The decay's unit divides `unit`. `room` holds
- * RVW_DECAY_ROOM numbers. */
+/* An instant at which events are worth something. */
+typedef struct {
+    uint64_t since; /* from the base of the codes, ms */
+    uint32_t last;  /* the last code that counts: none is younger than 0, all are below 2^43 ms */
+    int64_t *sum;
+} rvw_decay_at_t;
+
+/* at->sum[row[i]] += the decayed points of an event of age since - codes[i] * unit, for those of n events whose code
+ * counts, at one instant or at two, the later first. The decay's unit divides `unit`. `room` holds RVW_DECAY_ROOM
+ * numbers. */
 #define RVW_DECAY_ROOM 4096u
-void rvw_decay_codes(const rvw_decay_t *decay, const rvw_weight_t *weight, uint64_t since, uint64_t unit, uint32_t last,
-                     const uint32_t *codes, const uint16_t *row, uint32_t n, int64_t *sum, uint64_t *room);
+void rvw_decay_codes(const rvw_decay_t *decay, const rvw_weight_t *weight, uint64_t unit, const rvw_decay_at_t *at,
+                     unsigned n_at, const uint32_t *codes, const uint16_t *row, uint32_t n, uint64_t *room);
+/* The same by integers, at one instant of which some codes count; for any processor. */
+void rvw_decay_integers(const rvw_decay_t *decay, const rvw_weight_t *weight, uint64_t unit, const rvw_decay_at_t *at,
+                        const uint32_t *codes, const uint16_t *row, uint32_t n, uint64_t *room);
+/* The first code that counts: older ones come to nothing. */
+uint64_t rvw_decay_first(const rvw_decay_t *decay, const rvw_decay_at_t *at, uint64_t unit);
 
 #endif

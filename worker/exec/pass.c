@@ -21,12 +21,12 @@ static rv_status_t pass_select(rvw_chunk_t *t, const rvw_pass_t *pass, rv_error_
     return rvw_states_finish(&s, err);
 }
 
-rv_status_t rvw_pass_run(rvw_chunk_t *t, const rvw_pass_t *pass, rv_error_t *err) {
+rv_status_t rvw_pass_run(rvw_chunk_t *t, const rvw_pass_t *pass, const rvw_pass_t *twin, rv_error_t *err) {
     switch (pass->kind) {
     case RVW_PASS_FUNNEL:
         return rvw_pass_funnel(t, pass, err);
     case RVW_PASS_SCORE:
-        return rvw_pass_score(t, pass, err);
+        return rvw_pass_score(t, pass, twin, err);
     default:
         return pass_select(t, pass, err);
     }

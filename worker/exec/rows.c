@@ -44,12 +44,16 @@ bool rvw_rows_next(const uint64_t *bitmap, uint32_t n_rows, uint32_t *at, uint32
     return n > 0;
 }
 
-static rv_status_t run_pass(rvw_chunk_t *t, const rvw_pass_t *pass, rv_error_t *err) {
-    uint32_t before = rvw_counting(t, pass->counted);
+/* What twins cost is counted for the first. */
+static rv_status_t run_pass(rvw_chunk_t *t, const rvw_pass_t *pass, const rvw_pass_t *twin, rv_error_t *err) {
+    uint32_t before = rvw_counting(t, twin ? twin->counted : pass->counted);
+    if (t->meter && twin)
+        rvw_meter_rows(t, t->n_mask, t->n_mask);
+    rvw_counting(t, pass->counted);
     if (t->meter)
         rvw_meter_pass(t, pass);
     RVW_TRY(rvw_fill_inputs(t, pass, err));
-    RVW_TRY(rvw_pass_run(t, pass, err));
+    RVW_TRY(rvw_pass_run(t, pass, twin, err));
     rvw_counting(t, before);
     return RV_OK;
 }
@@ -61,8 +65,12 @@ rv_status_t rvw_stage_passes(rvw_chunk_t *t, const rvw_stage_t *stage, rv_error_
             continue;
         if (rvw_job_stopped(t->job))
             return rv_fail_as(err, RV_CANCELLED, RV_REASON_NONE, "the query was cancelled");
-        RVW_TRY(run_pass(t, &t->job->passes[p], err));
+        const rvw_pass_t *pass = &t->job->passes[p];
+        const rvw_pass_t *twin = rvw_score_twin(t, pass, stage->passes + i + 1, stage->n_passes - i - 1);
+        RVW_TRY(run_pass(t, pass, twin, err));
         t->pass_done[p] = 1;
+        if (twin)
+            t->pass_done[twin - t->job->passes] = 1;
     }
     return RV_OK;
 }

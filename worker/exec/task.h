@@ -226,9 +226,11 @@ typedef struct {
 } rvw_run_t;
 bool rvw_run_next(const rvw_chunk_t *t, const rvw_events_t *events, rvw_run_t *run);
 
-/* pass.c and its kind. */
-rv_status_t rvw_pass_run(rvw_chunk_t *t, const rvw_pass_t *pass, rv_error_t *err);
+/* pass.c and its kind. A twin is run together with the pass. */
+rv_status_t rvw_pass_run(rvw_chunk_t *t, const rvw_pass_t *pass, const rvw_pass_t *twin, rv_error_t *err);
 rv_status_t rvw_pass_funnel(rvw_chunk_t *t, const rvw_pass_t *pass, rv_error_t *err);
-rv_status_t rvw_pass_score(rvw_chunk_t *t, const rvw_pass_t *pass, rv_error_t *err);
+rv_status_t rvw_pass_score(rvw_chunk_t *t, const rvw_pass_t *pass, const rvw_pass_t *twin, rv_error_t *err);
+/* The same score at another constant instant among n passes that come next and are not done; NULL: none. */
+const rvw_pass_t *rvw_score_twin(const rvw_chunk_t *t, const rvw_pass_t *pass, const uint32_t *others, uint32_t n);
 
 #endif
