@@ -16,6 +16,7 @@
 #include "column.h"
 #include "place.h"
 #include "plain.h"
+#include "slabs.h"
 #include "writes.h"
 
 /* What a column of a list holds. */
@@ -110,8 +111,9 @@ typedef struct {
     rvw_new_keys_t erased;  /* row numbers, kept in the length of empty strings; in the order of their writes */
     atomic_size_t bytes;
     /* The writer's, and the flush's once it is frozen. */
-    char *text;
-    size_t text_left;
+    rvw_slabs_t *slabs; /* NULL: memory is malloc's */
+    char *text, *room;  /* what is left of the chunks for text and for the rest */
+    size_t text_left, room_left;
     struct rvw_chunk *memory;
     rvw_seen_t seen;
     rvw_writes_t writes;
@@ -119,7 +121,8 @@ typedef struct {
     uint64_t lsn; /* last one in it, set when frozen */
 } rvw_tail_t;
 
-rvw_tail_t *rvw_tail_new(uint32_t chunk_rows, uint64_t after, uint32_t rows, uint32_t company_rows);
+/* The slabs live longer; NULL: malloc. */
+rvw_tail_t *rvw_tail_new(rvw_slabs_t *slabs, uint32_t chunk_rows, uint64_t after, uint32_t rows, uint32_t company_rows);
 rvw_tail_t *rvw_tail_ref(rvw_tail_t *tail);
 void rvw_tail_unref(rvw_tail_t **tail);
 
