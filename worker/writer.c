@@ -1,6 +1,6 @@
 /* writer.c: group commit.
  *
- *   queue ─▶ form a group ─▶ check each part ─▶ one log transaction ─▶ apply in order ─▶ answer
+ *   queue ─▶ form a group ─▶ check each part ─▶ one log transaction ─▶ apply, partition by partition ─▶ answer
  *         └▶ Assign, Companies: alone, between groups
  *
  * A group is what waits, at most RV_GROUP_COMMIT calls, and ends before a call whose write identity is in it already,

@@ -1,8 +1,8 @@
 /* encode_text.c: strings into pieces: as a sorted dictionary, as prefix and number, or one after the other.
  *
  * A dictionary is planned first (codes in scratch memory, size computed); its entries tell what numbers would take. The
- * smallest way is written; a dictionary is preferred when it is not more than a quarter larger, because predicates on it
- * are evaluated once per distinct string. Planning gives up early: a sample without repeats means no dictionary, the
+ * smallest way is written; a dictionary is preferred when it is not more than a quarter larger, because predicates on
+ * it are evaluated once per distinct string. Planning gives up early: a sample without repeats means no dictionary, the
  * first string without a number at its end means no NUMBERED. The only failure is memory.
  */
 #include <stdlib.h>

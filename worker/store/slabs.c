@@ -1,5 +1,6 @@
-/* slabs.c: see slabs.h. A region is a bitmap of its 128 units of 16 KiB and a pointer to them; what is taken is a run of
- * units, the first one that fits. Regions lie in an array sorted by address, in which the owner of a pointer is found. */
+/* slabs.c: see slabs.h. A region is a bitmap of its 128 units of 16 KiB and a pointer to them; what is taken is a run
+ * of units, the first one that fits. Regions lie in an array sorted by address, in which the owner of a pointer is
+ * found. */
 #include "slabs.h"
 
 #include <pthread.h>

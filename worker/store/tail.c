@@ -1,9 +1,9 @@
 /* tail.c: see tail.h.
  *
- * Memory is taken in chunks that are given back together with the tail by its last reference. Blocks start small and double,
- * so a list of n events wastes at most half of its last block. The writer alone writes; publication is the release
- * store of a block's count and of the link to the next block. The only failure is memory: the writer then takes the
- * partition out of service, because a write may be half applied.
+ * Memory is taken in chunks that are given back together with the tail by its last reference. Blocks start small and
+ * double, so a list of n events wastes at most half of its last block. The writer alone writes; publication is the
+ * release store of a block's count and of the link to the next block. The only failure is memory: the writer then takes
+ * the partition out of service, because a write may be half applied.
  */
 #include "tail.h"
 
@@ -247,12 +247,8 @@ static rvw_block_t *end_of(const rvw_list_t *list) {
     return block;
 }
 
-rvw_block_t *rvw_list_room(rvw_tail_t *tail, rvw_list_t *list) {
-    rvw_block_t *last = list->last;
-    if (last && atomic_load_explicit(&last->n, memory_order_relaxed) < last->cap) {
-        return last;
-    }
-    last = end_of(list);
+rvw_block_t *rvw_list_grow(rvw_tail_t *tail, rvw_list_t *list) {
+    rvw_block_t *last = end_of(list);
     uint32_t cap = last ? last->cap * 2 : RV_TAIL_BLOCK;
     rvw_block_t *block = new_block(tail, list, cap < MAX_BLOCK ? cap : MAX_BLOCK);
     if (block) {
@@ -260,15 +256,6 @@ rvw_block_t *rvw_list_room(rvw_tail_t *tail, rvw_list_t *list) {
         list->last = block;
     }
     return block;
-}
-
-static void widen_bounds(rvw_cells_t *cells, int64_t value) {
-    if (value < atomic_load_explicit(&cells->min, memory_order_relaxed)) {
-        atomic_store_explicit(&cells->min, value, memory_order_relaxed);
-    }
-    if (value > atomic_load_explicit(&cells->max, memory_order_relaxed)) {
-        atomic_store_explicit(&cells->max, value, memory_order_relaxed);
-    }
 }
 
 bool rvw_list_agree(rvw_list_t *list, rvw_block_t *block, uint32_t at, rv_str_t source, int64_t import_id) {
@@ -288,14 +275,6 @@ bool rvw_list_agree(rvw_list_t *list, rvw_block_t *block, uint32_t at, rv_str_t 
     list->shapes[RVW_CELL_IMPORT].constant = list->shapes[RVW_CELL_IMPORT].constant && !other_number;
     list->last = NULL;
     return false;
-}
-
-void rvw_cells_put_int(rvw_cells_t *cells, uint32_t i, int64_t value) {
-    if (cells->present) {
-        cells->present[i] = 1;
-    }
-    ((int64_t *)cells->values)[i] = value;
-    widen_bounds(cells, value);
 }
 
 void rvw_cells_put_none(rvw_cells_t *cells, uint32_t i) {
