@@ -33,6 +33,7 @@ struct rvw_holdings {
     rvw_card_t card;
     _Atomic uint64_t term;
     rvw_wal_t *wal;
+    rvw_slabs_t *slabs;   /* of all tails */
     pthread_mutex_t lock; /* catalog */
     rv_catalog_t *catalog;
     bool catalog_unsaved; /* the disk had no room for it: nothing that needs it may be logged */
@@ -172,6 +173,7 @@ static rv_status_t open_one(rvw_holdings_t *h, uint32_t number, rv_error_t *err)
     rv_status_t status = rvw_partition_open(path, &partition, err);
     if (status != RV_OK)
         return status;
+    rvw_partition_share(partition, h->slabs);
     const rvw_identity_t *identity = rvw_partition_get_identity(partition);
     if (identity->partition != number)
         status = rv_fail(err, RV_REASON_FOREIGN, "'%s' holds partition %u", path, identity->partition);
@@ -334,10 +336,11 @@ rv_status_t rvw_holdings_open(const char *dir, rvw_holdings_t **ret, rv_error_t 
         return rv_fail_memory(err, "a worker's holdings");
     h->lock_fd = -1;
     pthread_mutex_init(&h->lock, NULL);
-    rv_status_t status = RV_OK;
-    if ((size_t)snprintf(h->dir, sizeof h->dir, "%s", dir) >= sizeof h->dir)
+    h->slabs = rvw_slabs_new();
+    rv_status_t status = h->slabs ? RV_OK : rv_fail_memory(err, "a worker's holdings");
+    if (status == RV_OK && (size_t)snprintf(h->dir, sizeof h->dir, "%s", dir) >= sizeof h->dir)
         status = rv_fail(err, RV_REASON_FIELD, "the path of the data directory is too long");
-    else if (mkdir(dir, 0700) != 0 && errno != EEXIST)
+    else if (status == RV_OK && mkdir(dir, 0700) != 0 && errno != EEXIST)
         status = rv_fail(err, RV_REASON_FOREIGN, "cannot make '%s': %s", dir, strerror(errno));
     if (status == RV_OK)
         status = take_lock(h, err);
@@ -365,6 +368,7 @@ void rvw_holdings_close(rvw_holdings_t **holdings) {
         rvw_partition_close(&partition);
         free(h->problems[i]);
     }
+    rvw_slabs_destroy(&h->slabs);
     rvw_wal_close(&h->wal);
     rv_catalog_unref(&h->catalog);
     if (h->lock_fd >= 0)
@@ -390,6 +394,10 @@ const uint8_t *rvw_holdings_cluster(const rvw_holdings_t *holdings) {
 
 rvw_wal_t *rvw_holdings_wal(rvw_holdings_t *holdings) {
     return holdings->wal;
+}
+
+rvw_slabs_t *rvw_holdings_slabs(rvw_holdings_t *holdings) {
+    return holdings->slabs;
 }
 
 rv_catalog_t *rvw_holdings_catalog(rvw_holdings_t *holdings) {

@@ -15,6 +15,7 @@
 
 #include "reveille/catalog.h"
 #include "store/partition.h"
+#include "store/slabs.h"
 #include "store/wal.h"
 
 typedef struct rvw_holdings rvw_holdings_t;
@@ -30,6 +31,8 @@ uint64_t rvw_holdings_incarnation(const rvw_holdings_t *holdings);
 /* 16 bytes, or NULL for a directory that belongs to no cluster yet. */
 const uint8_t *rvw_holdings_cluster(const rvw_holdings_t *holdings);
 rvw_wal_t *rvw_holdings_wal(rvw_holdings_t *holdings);
+/* The memory of all tails. */
+rvw_slabs_t *rvw_holdings_slabs(rvw_holdings_t *holdings);
 /* A reference of the current catalog. */
 rv_catalog_t *rvw_holdings_catalog(rvw_holdings_t *holdings);
 

@@ -260,8 +260,10 @@ static void *run(void *context) {
         }
         pthread_mutex_unlock(&k->lock);
         worked = first || flush >= 0 || erase >= 0;
-        if (!worked)
+        if (!worked) {
+            rvw_slabs_trim(rvw_holdings_slabs(k->holdings));
             rv_heap_trim();
+        }
         if (flush >= 0)
             flush_one(k, (uint32_t)flush, &err);
         if (erase >= 0 && compact_one(k, (uint32_t)erase, &before, &err) == RV_OK &&

@@ -1,6 +1,6 @@
 /* writer.c: group commit.
  *
- *   queue ─▶ form a group ─▶ check each part ─▶ one log transaction ─▶ apply in order ─▶ answer
+ *   queue ─▶ form a group ─▶ check each part ─▶ one log transaction ─▶ apply, partition by partition ─▶ answer
  *         └▶ Assign, Companies: alone, between groups
  *
  * A group is what waits, at most RV_GROUP_COMMIT calls, and ends before a call whose write identity is in it already,
@@ -26,7 +26,9 @@ typedef struct item {
 } item_t;
 
 /* One PartitionWrite of a call of the group. */
-typedef struct {
+typedef struct part {
+    struct part *next; /* of the same partition in the group */
+    rv_arena_t *arena; /* the call's */
     Reveille__V1__PartitionWrite *write;
     Reveille__V1__PartitionWriteResult *result;
     rvw_partition_t *partition;
@@ -46,6 +48,12 @@ typedef struct {
     part_t *parts; /* in the call's arena, one a write */
 } member_t;
 
+/* The parts of the group that are one partition's, in their order. */
+typedef struct {
+    part_t *first, *last;
+    uint64_t logged; /* LSN of the last record; 0: none */
+} queue_t;
+
 struct rvw_writer {
     rvw_holdings_t *holdings;
     rvw_housekeeper_t *housekeeper;
@@ -57,7 +65,8 @@ struct rvw_writer {
     size_t waiting_bytes;
     atomic_bool failed;
     member_t group[RV_GROUP_COMMIT];
-    uint64_t logged[RV_MAX_PARTITIONS]; /* LSN of the last record of the group being formed; 0: none */
+    queue_t queues[RV_MAX_PARTITIONS];
+    queue_t *used[RV_MAX_PARTITIONS];
 };
 
 /* ---- forming a group ---- */
@@ -149,7 +158,7 @@ static rv_status_t prepare_part(rvw_writer_t *w, const rv_catalog_t *catalog, pa
         status = rvw_partition_check(part->partition, write, part->content_hash, &part->known, err);
     if (status != RV_OK || part->known)
         return status;
-    uint64_t *logged = &w->logged[write->partition];
+    uint64_t *logged = &w->queues[write->partition].logged;
     part->lsn = *logged = (*logged ? *logged : rvw_partition_lsn(part->partition)) + 1;
     return RV_OK;
 }
@@ -201,12 +210,12 @@ static void log_group(rvw_writer_t *w, size_t n) {
 
 /* ---- applying and answering ---- */
 
-static void apply_part(rvw_writer_t *w, const rv_catalog_t *catalog, rv_arena_t *arena, part_t *part) {
+static void apply_part(rvw_writer_t *w, const rv_catalog_t *catalog, part_t *part) {
     if (part->err.status != RV_OK)
         return;
     uint64_t lsn = part->known ? rvw_partition_lsn(part->partition) : part->lsn;
     rv_status_t status = rvw_partition_apply(part->partition, catalog, part->write, lsn, part->content_hash,
-                                             part->known, arena, &part->outcome, &part->err);
+                                             part->known, part->arena, &part->outcome, &part->err);
     if (status != RV_OK) {
         rv_log(RV_LOG_ERROR, "apply-failed", "partition %u: %s", part->write->partition, part->err.message);
         rv_error_t why = part->err;
@@ -222,6 +231,27 @@ static void apply_part(rvw_writer_t *w, const rv_catalog_t *catalog, rv_arena_t 
     part->lsn = lsn;
     if (!part->known)
         rvw_housekeeper_wrote(w->housekeeper, part->write->partition);
+}
+
+/* Applies the group, one partition's parts after the other's: what their look-ups and lists touch then stays in the
+ * cache. Those of one partition keep their order. */
+static void apply_group(rvw_writer_t *w, const rv_catalog_t *catalog, size_t n) {
+    uint32_t used = 0;
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; w->group[i].parts && k < w->group[i].request->n_writes; k++) {
+            part_t *part = &w->group[i].parts[k];
+            queue_t *queue = &w->queues[part->write->partition % RV_MAX_PARTITIONS];
+            part->arena = rvw_call_arena(w->group[i].call);
+            if (!queue->first)
+                w->used[used++] = queue;
+            *(queue->first ? &queue->last->next : &queue->first) = part;
+            queue->last = part;
+        }
+    for (uint32_t u = 0; u < used; u++) {
+        for (part_t *part = w->used[u]->first; part; part = part->next)
+            apply_part(w, catalog, part);
+        *w->used[u] = (queue_t){0};
+    }
 }
 
 /* Storage of one status message on the wire. */
@@ -304,14 +334,9 @@ static void write_group(rvw_writer_t *w, size_t n) {
             prepare_member(w, catalog, &w->group[i]);
     }
     log_group(w, n);
-    for (size_t i = 0; i < n; i++) {
-        member_t *member = &w->group[i];
-        for (size_t k = 0; member->parts && k < member->request->n_writes; k++) {
-            apply_part(w, catalog, rvw_call_arena(member->call), &member->parts[k]);
-            w->logged[member->parts[k].write->partition % RV_MAX_PARTITIONS] = 0;
-        }
-        answer_member(member);
-    }
+    apply_group(w, catalog, n);
+    for (size_t i = 0; i < n; i++)
+        answer_member(&w->group[i]);
     rv_catalog_unref(&catalog);
 }
 

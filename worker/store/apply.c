@@ -73,6 +73,17 @@ rv_status_t rvw_apply_refuse(rvw_apply_t *apply, uint32_t index, const rv_error_
     return RV_OK;
 }
 
+static int by_index(const void *a, const void *b) {
+    const uint32_t *x = a, *y = b; /* what an entry begins with */
+    return *x < *y ? -1 : *x > *y;
+}
+
+void rvw_apply_sort_refusals(rvw_apply_t *apply) {
+    if (apply->result->n_errors > 1) {
+        qsort(apply->result->errors, apply->result->n_errors, sizeof *apply->result->errors, by_index);
+    }
+}
+
 rv_str_t rvw_apply_keep(rvw_apply_t *apply, rvw_input_t *input, uint32_t i) {
     rv_str_t s = rvw_input_string(input, i);
     bool coded = input->kept && rvw_input_present(input, i);

@@ -37,6 +37,8 @@ rv_status_t rvw_writer_find(const rvw_partition_t *partition, rvw_table_t table,
                             rv_error_t *err);
 /* Item `index` is refused: counted, and named while there is room. */
 rv_status_t rvw_apply_refuse(rvw_apply_t *apply, uint32_t index, const rv_error_t *why);
+/* The named ones in the order of the items. */
+void rvw_apply_sort_refusals(rvw_apply_t *apply);
 /* The copy in the tail of row i's string; the same string again is copied once. NULL p without memory. */
 rv_str_t rvw_apply_keep(rvw_apply_t *apply, rvw_input_t *input, uint32_t i);
 

@@ -1,8 +1,8 @@
 /* apply_events.c: events into the tail.
  *
  * Two passes over the batch, without an allocation an event: first contacts become rows (each key once, new ones bare;
- * what the look-ups read is fetched ahead); then each event looks for its twin and is appended to its (type, chunk)
- * list unless there is one. An equal twin is a duplicate, another one a conflict of this item.
+ * what the look-ups read is fetched ahead); then, list after list, each event looks for its twin and is appended to its
+ * (type, chunk) list unless there is one. An equal twin is a duplicate, another one a conflict of this item.
  * Errors: memory, DATA_LOSS of a piece. */
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +25,9 @@ typedef struct {
     rvw_input_t *properties;
     uint32_t n_properties;
     rvw_lane_t lanes[LANES];
+    uint8_t *lane_of_event;
+    uint32_t *order; /* events lane after lane */
+    uint32_t in_lane[LANES];
 } batch_t;
 
 static bool any_present(const Reveille__V1__Column *column, uint32_t n) {
@@ -43,7 +46,10 @@ static rv_status_t begin(batch_t *batch, rvw_apply_t *apply, const Reveille__V1_
     batch->n = (uint32_t)message->n_contacts;
     batch->events = rv_arena_alloc(arena, (batch->n + 1) * sizeof *batch->events);
     batch->properties = rv_arena_alloc(arena, (message->n_properties + 1) * sizeof *batch->properties);
-    bool ok = batch->events && batch->properties && rvw_strings_init(&batch->keys, message->contact_keys, arena) &&
+    batch->lane_of_event = rv_arena_zalloc(arena, batch->n + 1, sizeof *batch->lane_of_event);
+    batch->order = rv_arena_alloc(arena, (batch->n + 1) * sizeof *batch->order);
+    bool ok = batch->events && batch->properties && batch->lane_of_event && batch->order &&
+              rvw_strings_init(&batch->keys, message->contact_keys, arena) &&
               rvw_input_init(&batch->channel, message->channel, arena) &&
               rvw_input_init(&batch->source, message->source, arena) &&
               rvw_input_init(&batch->id, message->event_id, arena);
@@ -95,6 +101,7 @@ static rv_status_t find_rows(batch_t *batch) {
         if (status == RV_OK && batch->row_of_key[key] != RVW_NO_ROW) {
             key_of(batch, i, &batch->events[i]);
             status = lane_of(batch, &batch->events[i], &lane);
+            batch->lane_of_event[i] = (uint8_t)(lane - batch->lanes);
             if (status == RV_OK) {
                 rvw_twin_prefetch(batch->apply->p, lane, &batch->events[i]);
             }
@@ -102,8 +109,21 @@ static rv_status_t find_rows(batch_t *batch) {
         if (status) {
             return status;
         }
+        batch->in_lane[batch->lane_of_event[i]]++;
     }
     return RV_OK;
+}
+
+/* Events of a list follow each other, in their order: what appending reads and writes of a list stays at hand. */
+static void order_by_lane(batch_t *batch) {
+    uint32_t start[LANES], at = 0;
+    for (uint32_t k = 0; k < LANES; k++) {
+        start[k] = at;
+        at += batch->in_lane[k];
+    }
+    for (uint32_t i = 0; i < batch->n; i++) {
+        batch->order[start[batch->lane_of_event[i]]++] = i;
+    }
 }
 
 /* The cell of the list that takes property k of event i; 0 without memory. A list may close its block for it. */
@@ -293,9 +313,13 @@ rv_status_t rvw_apply_events(rvw_apply_t *apply, const Reveille__V1__EventBatch 
     if (status == RV_OK) {
         status = find_rows(batch);
     }
-    for (uint32_t i = 0; status == RV_OK && i < batch->n; i++) {
-        status = apply_event(batch, i);
+    if (status == RV_OK) {
+        order_by_lane(batch);
     }
+    for (uint32_t k = 0; status == RV_OK && k < batch->n; k++) {
+        status = apply_event(batch, batch->order[k]);
+    }
+    rvw_apply_sort_refusals(apply);
     atomic_fetch_add_explicit(&apply->p->events, apply->result->applied, memory_order_relaxed);
     return status;
 }

@@ -30,6 +30,16 @@ rv_status_t rvw_change_begin(rvw_change_t *change, rvw_env_t *env, uint64_t gen,
     return pass_on(change, err);
 }
 
+void rvw_change_clear(rvw_change_t *change) {
+    size_t used = change->scratch.total;
+    rv_arena_reset(&change->scratch);
+    if (used > change->room) {
+        change->room = used + used / 4;
+        (void)rv_arena_alloc(&change->scratch, change->room); /* without memory the next user hears it */
+        rv_arena_reset(&change->scratch);
+    }
+}
+
 rv_status_t rvw_change_put(rvw_change_t *change, const rvw_place_t *place, const uint8_t *bytes, size_t n,
                            rv_error_t *err) {
     uint8_t key[RVW_PLACE_BYTES];
@@ -82,7 +92,7 @@ static rv_status_t try_parts(rvw_change_t *change, const rvw_place_t *place, con
         rvw_column_t part = range_of(column, first, column->n - first < rows ? column->n - first : rows);
         const uint8_t *bytes;
         size_t n;
-        rv_arena_reset(&change->scratch);
+        rvw_change_clear(change);
         rv_status_t status =
             rvw_piece_write_column(change->builder, &at, &part, first, 0, &change->scratch, &bytes, &n, err);
         if (status) {
@@ -108,7 +118,7 @@ rv_status_t rvw_change_column(rvw_change_t *change, rvw_table_t table, uint32_t 
     if (column->n == 0) {
         return RV_OK;
     }
-    rv_arena_reset(&change->scratch);
+    rvw_change_clear(change);
     rv_status_t status =
         rvw_piece_write_column(change->builder, &place, column, 0, 0, &change->scratch, &bytes, &n, err);
     if (status || n <= COLUMN_BYTES || rows <= 8) {

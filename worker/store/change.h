@@ -21,6 +21,7 @@ typedef struct {
     uint32_t n_drops, cap_drops;
     rvw_piece_builder_t *builder;
     rv_arena_t scratch;
+    size_t room;      /* bytes that one use of the scratch took at most */
     double per_event; /* bytes of an event in the pieces so far */
 } rvw_change_t;
 
@@ -28,6 +29,8 @@ typedef struct {
 rv_status_t rvw_change_begin(rvw_change_t *change, rvw_env_t *env, uint64_t gen, rv_error_t *err);
 rv_status_t rvw_change_put(rvw_change_t *change, const rvw_place_t *place, const uint8_t *bytes, size_t n,
                            rv_error_t *err);
+/* Empties the scratch, which keeps room in one piece for as much as was ever in it. */
+void rvw_change_clear(rvw_change_t *change);
 /* The value is replaced: it goes with the last transaction. */
 rv_status_t rvw_change_drop(rvw_change_t *change, const rvw_place_t *place, rv_error_t *err);
 /* Writes the column of a chunk in as many parts as its size needs. The column is flat (plain.h), and not in the

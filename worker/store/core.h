@@ -31,6 +31,7 @@ struct rvw_partition {
     atomic_bool waits; /* a logged deletion had no room: nothing is applied until it is */
     rvw_base_t *base;
     rvw_tail_t *frozen, *active;
+    rvw_slabs_t *slabs; /* of their memory, or NULL */
     /* What the newest view shows. */
     uint64_t lsn;
     uint32_t rows[2], n_erased[2];

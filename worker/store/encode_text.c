@@ -1,9 +1,9 @@
 /* encode_text.c: strings into pieces: as a sorted dictionary, as prefix and number, or one after the other.
  *
- * Each way is planned (codes in scratch memory, size computed), then the smallest is written; a dictionary is preferred
- * when it is not more than a quarter larger, because predicates on it are evaluated once per distinct string. Planning
- * gives up early: a sample without repeats means no dictionary, the first string without a number at its end means no
- * NUMBERED. The only failure is memory.
+ * A dictionary is planned first (codes in scratch memory, size computed); its entries tell what numbers would take. The
+ * smallest way is written; a dictionary is preferred when it is not more than a quarter larger, because predicates on
+ * it are evaluated once per distinct string. Planning gives up early: a sample without repeats means no dictionary, the
+ * first string without a number at its end means no NUMBERED. The only failure is memory.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +27,7 @@ typedef struct {
 typedef struct {
     rv_str_t s;
     uint32_t number;
+    uint64_t low, high; /* of a set: the string itself when it is short, else its hash */
 } entry_t;
 
 typedef struct {
@@ -80,20 +81,50 @@ static bool strings_init(strings_t *set, uint32_t limit, rv_arena_t *scratch) {
     return set->slots && set->entries;
 }
 
+static uint64_t load(const char *p, size_t n) {
+    uint64_t word = 0;
+    memcpy(&word, p, n);
+    return word;
+}
+
+/* Two words that, with the length, are all of a string of up to 16 bytes; of a longer one its hash. */
+static void words_of(rv_str_t s, uint64_t *low, uint64_t *high) {
+    *high = 0;
+    if (s.n > 16) {
+        *low = rv_hash(s.p, s.n);
+    } else if (s.n >= 8) {
+        *low = load(s.p, 8);
+        *high = load(s.p + s.n - 8, 8);
+    } else if (s.n >= 4) {
+        *low = load(s.p, 4) | load(s.p + s.n - 4, 4) << 32;
+    } else {
+        *low = s.n == 0 ? 0 : load(s.p, 1) | load(s.p + s.n / 2, 1) << 8 | load(s.p + s.n - 1, 1) << 16;
+    }
+}
+
+static uint32_t spread(uint64_t low, uint64_t high, uint32_t n) {
+    uint64_t hash = (low ^ n) * 0x9E3779B97F4A7C15ull;
+    hash = (hash ^ hash >> 32 ^ high) * 0xC2B2AE3D27D4EB4Full;
+    return (uint32_t)(hash >> 32);
+}
+
 /* Number of the string, or UINT32_MAX when it is new and the set is full. */
 static uint32_t strings_add(strings_t *set, rv_str_t s) {
-    uint32_t at = (uint32_t)rv_hash(s.p, s.n) & set->mask;
+    uint64_t low, high;
+    words_of(s, &low, &high);
+    uint32_t at = spread(low, high, s.n) & set->mask;
     while (set->slots[at]) {
-        uint32_t k = set->slots[at] - 1;
-        if (set->entries[k].s.n == s.n && memcmp(set->entries[k].s.p, s.p, s.n) == 0) {
-            return k;
+        const entry_t *entry = &set->entries[set->slots[at] - 1];
+        if (entry->low == low && entry->high == high && entry->s.n == s.n &&
+            (s.n <= 16 || memcmp(entry->s.p, s.p, s.n) == 0)) {
+            return set->slots[at] - 1;
         }
         at = (at + 1) & set->mask;
     }
     if (set->n == set->limit) {
         return UINT32_MAX;
     }
-    set->entries[set->n] = (entry_t){s, set->n};
+    set->entries[set->n] = (entry_t){s, set->n, low, high};
     set->slots[at] = ++set->n;
     return set->n - 1;
 }
@@ -202,25 +233,31 @@ static uint32_t prefix_number(numbered_t *plan, rv_str_t prefix, uint32_t hint) 
     if (plan->n_prefixes == MAX_PREFIXES) {
         return UINT32_MAX;
     }
-    plan->prefixes[plan->n_prefixes] = (entry_t){prefix, plan->n_prefixes};
+    plan->prefixes[plan->n_prefixes] = (entry_t){.s = prefix, .number = plan->n_prefixes};
     return plan->n_prefixes++;
+}
+
+/* Bytes of n strings with these numbers and prefixes. */
+static size_t numbered_size(const numbered_t *plan, uint32_t n) {
+    size_t bytes = (size_t)n * plan->width + (plan->n_prefixes > 1 ? n : 0) + 4 * ((size_t)plan->n_prefixes + 1);
+    for (uint32_t k = 0; k < plan->n_prefixes; k++) {
+        bytes += plan->prefixes[k].s.n;
+    }
+    return bytes;
 }
 
 static void finish_numbered(const text_t *text, numbered_t *plan) {
     uint8_t rank_of[MAX_PREFIXES];
-    size_t bytes = 0;
     qsort(plan->prefixes, plan->n_prefixes, sizeof *plan->prefixes, by_text);
     for (uint32_t k = 0; k < plan->n_prefixes; k++) {
         rank_of[plan->prefixes[k].number] = (uint8_t)k;
-        bytes += plan->prefixes[k].s.n;
     }
     for (uint32_t i = 0; i < text->n; i++) {
         plan->numbers[i] = there(text, i) ? plan->numbers[i] - plan->min : 0;
         plan->prefix_of[i] = there(text, i) ? rank_of[plan->prefix_of[i]] : 0;
     }
     plan->width = rvw_width(plan->max - plan->min);
-    plan->size = (size_t)text->n * plan->width + (plan->n_prefixes > 1 ? text->n : 0) +
-                 4 * ((size_t)plan->n_prefixes + 1) + bytes;
+    plan->size = numbered_size(plan, text->n);
 }
 
 static bool plan_numbered(const text_t *text, rv_arena_t *scratch, numbered_t *plan) {
@@ -322,6 +359,31 @@ static bool put_numbered(rvw_room_t *room, const text_t *text, const numbered_t 
            rvw_encode_codes(room, plan->numbers, text->n, plan->width, &slot->codes);
 }
 
+/* What it would take to number the strings of a dictionary's rows: its entries tell. SIZE_MAX: not this way. */
+static bool weigh_numbered(const text_t *text, const dictionary_t *dictionary, rv_arena_t *scratch, size_t *ret) {
+    numbered_t plan;
+    rv_str_t *strings = rv_arena_alloc(scratch, (size_t)dictionary->n_entries * sizeof *strings);
+    if (!strings) {
+        return false;
+    }
+    for (uint32_t k = 0; k < dictionary->n_entries; k++) {
+        strings[k] = dictionary->entries[k].s;
+    }
+    text_t distinct = {strings, NULL, dictionary->n_entries, 0};
+    if (!plan_numbered(&distinct, scratch, &plan)) {
+        return false;
+    }
+    *ret = plan.size == SIZE_MAX ? SIZE_MAX : numbered_size(&plan, text->n);
+    return true;
+}
+
+static bool put_dictionary(rvw_room_t *room, const text_t *text, const dictionary_t *dictionary, rvw_slot_t *slot) {
+    slot->encoding = RVW_DICT;
+    slot->width = dictionary->width;
+    return put_strings(room, dictionary->entries, dictionary->n_entries, slot) &&
+           rvw_encode_codes(room, dictionary->codes, text->n, dictionary->width, &slot->codes);
+}
+
 bool rvw_encode_text(rvw_room_t *room, const rv_str_t *strings, const uint8_t *present, uint32_t n, rv_arena_t *scratch,
                      rvw_slot_t *slot) {
     text_t text = {strings, present, n, 0};
@@ -330,16 +392,20 @@ bool rvw_encode_text(rvw_room_t *room, const rv_str_t *strings, const uint8_t *p
     }
     dictionary_t dictionary;
     numbered_t numbered;
-    if (!plan_numbered(&text, scratch, &numbered) || !plan_dictionary(&text, scratch, &dictionary)) {
+    size_t plain = 4 * ((size_t)n + 1) + text.bytes, weight = SIZE_MAX;
+    if (!plan_dictionary(&text, scratch, &dictionary) ||
+        (dictionary.size != SIZE_MAX && !weigh_numbered(&text, &dictionary, scratch, &weight))) {
         return false;
     }
-    size_t plain = 4 * ((size_t)n + 1) + text.bytes;
-    size_t other = numbered.size < plain ? numbered.size : plain;
-    if (dictionary.size <= other + other / 4) {
-        slot->encoding = RVW_DICT;
-        slot->width = dictionary.width;
-        return put_strings(room, dictionary.entries, dictionary.n_entries, slot) &&
-               rvw_encode_codes(room, dictionary.codes, n, dictionary.width, &slot->codes);
+    size_t other = weight < plain ? weight : plain;
+    if (dictionary.size != SIZE_MAX && dictionary.size <= other + other / 4) {
+        return put_dictionary(room, &text, &dictionary, slot);
+    }
+    if (dictionary.size != SIZE_MAX && weight > plain) {
+        return put_plain(room, &text, slot);
+    }
+    if (!plan_numbered(&text, scratch, &numbered)) {
+        return false;
     }
     return numbered.size <= plain ? put_numbered(room, &text, &numbered, slot) : put_plain(room, &text, slot);
 }

@@ -19,7 +19,7 @@ static rv_status_t freeze(rvw_partition_t *p, bool *ret_any, rv_error_t *err) {
     rvw_tail_t *old = p->active;
     *ret_any = p->lsn > rvw_base_state(p->base)->flushed_lsn;
     if (*ret_any) {
-        rvw_tail_t *fresh = rvw_tail_new(p->identity.chunk_rows, p->lsn, p->rows[0], p->rows[1]);
+        rvw_tail_t *fresh = rvw_tail_new(p->slabs, p->identity.chunk_rows, p->lsn, p->rows[0], p->rows[1]);
         if (!fresh || !rvw_writes_freeze(&old->writes, &p->producers)) {
             rvw_tail_unref(&fresh);
             status = rv_fail_memory(err, "a new tail");

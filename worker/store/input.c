@@ -32,31 +32,17 @@ bool rvw_input_init(rvw_input_t *input, const Reveille__V1__Column *column, rv_a
     return column->n_codes == 0 || input->kept;
 }
 
-static bool is_given(const Reveille__V1__Column *column, uint32_t i) {
-    return column && (column->present.len == 0 || (column->present.data[i >> 3] >> (i & 7) & 1));
-}
-
 /* A missing set is the empty set: the latter is stored as the former. */
-static bool is_empty_set(const rvw_input_t *input, uint32_t i) {
+bool rvw_input_empty_set(const rvw_input_t *input, uint32_t i) {
     const Reveille__V1__Column *column = input->column;
-    return column && column->type == RV_SET && is_given(column, i) &&
+    return column && column->type == RV_SET && rvw_input_given(column, i) &&
            rvw_strings_get(&input->strings, column->n_codes > 0 ? column->codes[i] : i).n == 0;
-}
-
-bool rvw_input_present(const rvw_input_t *input, uint32_t i) {
-    return is_given(input->column, i) && !is_empty_set(input, i);
 }
 
 bool rvw_input_unset(const rvw_input_t *input, uint32_t i) {
     const Reveille__V1__Column *column = input->column;
-    return column && (is_empty_set(input, i) || (column->unset.len > 0 && (column->unset.data[i >> 3] >> (i & 7) & 1)));
-}
-
-rv_str_t rvw_input_string(const rvw_input_t *input, uint32_t i) {
-    if (!rvw_input_present(input, i)) {
-        return (rv_str_t){"", 0};
-    }
-    return rvw_strings_get(&input->strings, input->column->n_codes > 0 ? input->column->codes[i] : i);
+    return column &&
+           (rvw_input_empty_set(input, i) || (column->unset.len > 0 && (column->unset.data[i >> 3] >> (i & 7) & 1)));
 }
 
 void rvw_input_value(const rvw_input_t *input, uint32_t i, rv_value_t *ret) {

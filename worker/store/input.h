@@ -29,11 +29,22 @@ typedef struct {
 } rvw_input_t;
 
 bool rvw_input_init(rvw_input_t *input, const Reveille__V1__Column *column, rv_arena_t *arena);
-/* The empty set counts as unset. */
-bool rvw_input_present(const rvw_input_t *input, uint32_t i);
+static inline bool rvw_input_given(const Reveille__V1__Column *column, uint32_t i) {
+    return column && (column->present.len == 0 || (column->present.data[i >> 3] >> (i & 7) & 1));
+}
+/* The row gives the empty set, which counts as unset. */
+bool rvw_input_empty_set(const rvw_input_t *input, uint32_t i);
+static inline bool rvw_input_present(const rvw_input_t *input, uint32_t i) {
+    return rvw_input_given(input->column, i) && (input->column->type != RV_SET || !rvw_input_empty_set(input, i));
+}
 bool rvw_input_unset(const rvw_input_t *input, uint32_t i);
 /* The string of row i, "" where absent. */
-rv_str_t rvw_input_string(const rvw_input_t *input, uint32_t i);
+static inline rv_str_t rvw_input_string(const rvw_input_t *input, uint32_t i) {
+    if (!rvw_input_present(input, i)) {
+        return (rv_str_t){"", 0};
+    }
+    return rvw_strings_get(&input->strings, input->column->n_codes > 0 ? input->column->codes[i] : i);
+}
 void rvw_input_value(const rvw_input_t *input, uint32_t i, rv_value_t *ret);
 
 #endif

@@ -239,7 +239,7 @@ static rv_status_t open_data(rvw_partition_t *p, rv_error_t *err) {
     p->lsn = state->flushed_lsn;
     p->rows[0] = state->rows;
     p->rows[1] = state->company_rows;
-    p->active = rvw_tail_new(p->identity.chunk_rows, p->lsn, state->rows, state->company_rows);
+    p->active = rvw_tail_new(NULL, p->identity.chunk_rows, p->lsn, state->rows, state->company_rows);
     atomic_store(&p->contacts, state->rows - state->erased);
     atomic_store(&p->events, state->events);
     atomic_store(&p->applied_lsn, p->lsn);
@@ -279,6 +279,15 @@ rv_status_t rvw_partition_open(const char *dir, rvw_partition_t **ret, rv_error_
     }
     *ret = p;
     return RV_OK;
+}
+
+void rvw_partition_share(rvw_partition_t *p, rvw_slabs_t *slabs) {
+    pthread_mutex_lock(&p->apply);
+    p->slabs = slabs;
+    if (!p->active->memory) {
+        p->active->slabs = slabs;
+    }
+    pthread_mutex_unlock(&p->apply);
 }
 
 void rvw_partition_close(rvw_partition_t **partition) {

@@ -10,6 +10,7 @@
 
 #include "reveille/catalog.h"
 #include "reveille/status.h"
+#include "slabs.h"
 #include "view.h"
 
 typedef struct {
@@ -26,6 +27,8 @@ rv_status_t rvw_partition_create(const char *dir, const rvw_identity_t *identity
 rv_status_t rvw_partition_identity(const char *dir, rvw_identity_t *ret, rv_error_t *err);
 /* Opens: checks size against the file's own meta page, identity and format. */
 rv_status_t rvw_partition_open(const char *dir, rvw_partition_t **ret, rv_error_t *err);
+/* Tails take their memory from these slabs, which live longer; without a call, from malloc. */
+void rvw_partition_share(rvw_partition_t *partition, rvw_slabs_t *slabs);
 /* Waits for views to be released, does not flush. */
 void rvw_partition_close(rvw_partition_t **partition);
 

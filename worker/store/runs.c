@@ -231,7 +231,7 @@ static bool gather_rest(run_t *run, const ref_t *refs, uint32_t n, rvw_events_t 
 static rv_status_t encode(run_t *run, const ref_t *refs, uint32_t n, const uint8_t **ret_bytes, size_t *ret_n,
                           rv_error_t *err) {
     rvw_events_t events = {0};
-    rv_arena_reset(&run->change->scratch);
+    rvw_change_clear(run->change);
     if (!gather_fixed(run, refs, n, &events) || !gather_rest(run, refs, n, &events)) {
         return rv_fail_memory(err, "a piece of events");
     }
@@ -315,12 +315,23 @@ static rv_status_t write_slices(run_t *run, const uint32_t *count, uint32_t *at,
     return RV_OK;
 }
 
+/* So many rows from the first on have all the events: a chunk that is not full has few. */
+static uint32_t rows_of(const rvw_run_input_t *input, uint32_t chunk_rows) {
+    uint32_t rows = 0;
+    for (uint32_t s = 0; s < input->n_sources; s++) {
+        uint32_t here = input->sources[s].n ? (uint32_t)input->sources[s].max_row + 1 : 0;
+        rows = here > rows ? here : rows;
+    }
+    return rows < chunk_rows ? rows : chunk_rows;
+}
+
 rv_status_t rvw_run_write(rvw_change_t *change, uint32_t type, uint32_t chunk, const rvw_run_input_t *input,
                           uint32_t chunk_rows, uint64_t *ret_n, rv_error_t *err) {
     run_t run = {.change = change, .input = input, .place = {RVW_EVENTS, type, chunk, change->gen, 0}};
+    uint32_t rows = rows_of(input, chunk_rows);
     rv_arena_init(&run.arena, SIZE_MAX);
-    uint32_t *count = rv_arena_zalloc(&run.arena, chunk_rows, sizeof *count);
-    uint32_t *at = rv_arena_zalloc(&run.arena, chunk_rows, sizeof *at);
+    uint32_t *count = rv_arena_zalloc(&run.arena, rows, sizeof *count);
+    uint32_t *at = rv_arena_zalloc(&run.arena, rows, sizeof *at);
     rv_status_t status = RV_OK;
     if (!count || !at || !gather_properties(&run)) {
         status = rv_fail_memory(err, "the order of events");
@@ -331,7 +342,7 @@ rv_status_t rvw_run_write(rvw_change_t *change, uint32_t type, uint32_t chunk, c
         }
     }
     if (status == RV_OK) {
-        status = write_slices(&run, count, at, chunk_rows, err);
+        status = write_slices(&run, count, at, rows, err);
     }
     rv_arena_done(&run.arena);
     if (status == RV_OK) {

@@ -128,7 +128,7 @@ rv_status_t rvw_erased_write(rvw_change_t *change, const rvw_base_t *base, uint3
         .type = RV_BOOL, .encoding = RVW_CONST, .n = chunk_rows, .base = 1, .unit = 1, .present = dead};
     const uint8_t *bytes;
     size_t size;
-    rv_arena_reset(&change->scratch);
+    rvw_change_clear(change);
     rv_status_t status =
         rvw_piece_write_column(change->builder, &place, &column, 0, purged, &change->scratch, &bytes, &size, err);
     if (status == RV_OK) {

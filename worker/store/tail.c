@@ -1,9 +1,9 @@
 /* tail.c: see tail.h.
  *
- * Memory is taken in chunks that are freed together with the tail by its last reference. Blocks start small and double,
- * so a list of n events wastes at most half of its last block. The writer alone writes; publication is the release
- * store of a block's count and of the link to the next block. The only failure is memory: the writer then takes the
- * partition out of service, because a write may be half applied.
+ * Memory is taken in chunks that are given back together with the tail by its last reference. Blocks start small and
+ * double, so a list of n events wastes at most half of its last block. The writer alone writes; publication is the
+ * release store of a block's count and of the link to the next block. The only failure is memory: the writer then takes
+ * the partition out of service, because a write may be half applied.
  */
 #include "tail.h"
 
@@ -13,36 +13,64 @@
 #include "lists.h"
 #include "reveille/limits.h"
 
-#define TEXT_CHUNK 65536u
+#define CHUNK ((size_t)65536 - sizeof(struct rvw_chunk)) /* whole units of slabs */
 #define MAX_BLOCK 65536u
 #define KEY_SEGMENT 64u
 
+static size_t round_up(size_t n) {
+    return (n + 15) / 16 * 16;
+}
+
 struct rvw_chunk {
     struct rvw_chunk *next;
+    size_t n; /* with this head */
     max_align_t bytes[];
 };
 
-static void *take(rvw_tail_t *tail, size_t n) {
-    struct rvw_chunk *chunk = malloc(sizeof *chunk + n);
+static void *take_chunk(rvw_tail_t *tail, size_t n) {
+    n += sizeof(struct rvw_chunk);
+    struct rvw_chunk *chunk = tail->slabs ? rvw_slabs_take(tail->slabs, n) : malloc(n);
     if (!chunk) {
         return NULL;
     }
     chunk->next = tail->memory;
+    chunk->n = n;
     tail->memory = chunk;
     return chunk->bytes;
+}
+
+/* A chunk of its own, or a part of one that is shared. */
+static void *take(rvw_tail_t *tail, size_t n) {
+    n = round_up(n);
+    if (n > CHUNK / 4) {
+        return take_chunk(tail, n);
+    }
+    if (n > tail->room_left) {
+        tail->room = take_chunk(tail, CHUNK);
+        tail->room_left = tail->room ? CHUNK : 0;
+    }
+    if (n > tail->room_left) {
+        return NULL;
+    }
+    void *p = tail->room;
+    tail->room += n;
+    tail->room_left -= n;
+    return p;
 }
 
 static void account(rvw_tail_t *tail, size_t n) {
     atomic_fetch_add_explicit(&tail->bytes, n, memory_order_relaxed);
 }
 
-rvw_tail_t *rvw_tail_new(uint32_t chunk_rows, uint64_t after, uint32_t rows, uint32_t company_rows) {
+rvw_tail_t *rvw_tail_new(rvw_slabs_t *slabs, uint32_t chunk_rows, uint64_t after, uint32_t rows,
+                         uint32_t company_rows) {
     rvw_tail_t *tail = calloc(1, sizeof *tail);
     if (!tail) {
         return NULL;
     }
     atomic_init(&tail->refs, 1);
     atomic_init(&tail->bytes, 0);
+    tail->slabs = slabs;
     tail->chunk_rows = chunk_rows;
     tail->after = tail->lsn = after;
     tail->keys[0].first = rows;
@@ -73,7 +101,11 @@ void rvw_tail_unref(rvw_tail_t **tail) {
     }
     for (struct rvw_chunk *chunk = gone->memory; chunk;) {
         struct rvw_chunk *next = chunk->next;
-        free(chunk);
+        if (gone->slabs) {
+            rvw_slabs_give(gone->slabs, chunk, chunk->n);
+        } else {
+            free(chunk);
+        }
         chunk = next;
     }
     free(gone->seen.slots);
@@ -83,8 +115,8 @@ void rvw_tail_unref(rvw_tail_t **tail) {
 
 const char *rvw_tail_text(rvw_tail_t *tail, const char *p, size_t n) {
     if (n > tail->text_left) {
-        size_t room = n > TEXT_CHUNK / 4 ? n : TEXT_CHUNK;
-        char *fresh = take(tail, room);
+        size_t room = n > CHUNK / 4 ? n : CHUNK;
+        char *fresh = take_chunk(tail, room);
         if (!fresh) {
             return NULL;
         }
@@ -164,10 +196,6 @@ static size_t cell_size(const rvw_shape_t *shape) {
                                                     : 8;
 }
 
-static size_t round_up(size_t n) {
-    return (n + 15) / 16 * 16;
-}
-
 /* Lays out a block of `cap` entries in one piece of memory. */
 static rvw_block_t *new_block(rvw_tail_t *tail, const rvw_list_t *list, uint32_t cap) {
     size_t head = round_up(sizeof(rvw_block_t)) + round_up(list->n_shapes * sizeof(rvw_cells_t));
@@ -219,12 +247,8 @@ static rvw_block_t *end_of(const rvw_list_t *list) {
     return block;
 }
 
-rvw_block_t *rvw_list_room(rvw_tail_t *tail, rvw_list_t *list) {
-    rvw_block_t *last = list->last;
-    if (last && atomic_load_explicit(&last->n, memory_order_relaxed) < last->cap) {
-        return last;
-    }
-    last = end_of(list);
+rvw_block_t *rvw_list_grow(rvw_tail_t *tail, rvw_list_t *list) {
+    rvw_block_t *last = end_of(list);
     uint32_t cap = last ? last->cap * 2 : RV_TAIL_BLOCK;
     rvw_block_t *block = new_block(tail, list, cap < MAX_BLOCK ? cap : MAX_BLOCK);
     if (block) {
@@ -232,15 +256,6 @@ rvw_block_t *rvw_list_room(rvw_tail_t *tail, rvw_list_t *list) {
         list->last = block;
     }
     return block;
-}
-
-static void widen_bounds(rvw_cells_t *cells, int64_t value) {
-    if (value < atomic_load_explicit(&cells->min, memory_order_relaxed)) {
-        atomic_store_explicit(&cells->min, value, memory_order_relaxed);
-    }
-    if (value > atomic_load_explicit(&cells->max, memory_order_relaxed)) {
-        atomic_store_explicit(&cells->max, value, memory_order_relaxed);
-    }
 }
 
 bool rvw_list_agree(rvw_list_t *list, rvw_block_t *block, uint32_t at, rv_str_t source, int64_t import_id) {
@@ -260,14 +275,6 @@ bool rvw_list_agree(rvw_list_t *list, rvw_block_t *block, uint32_t at, rv_str_t 
     list->shapes[RVW_CELL_IMPORT].constant = list->shapes[RVW_CELL_IMPORT].constant && !other_number;
     list->last = NULL;
     return false;
-}
-
-void rvw_cells_put_int(rvw_cells_t *cells, uint32_t i, int64_t value) {
-    if (cells->present) {
-        cells->present[i] = 1;
-    }
-    ((int64_t *)cells->values)[i] = value;
-    widen_bounds(cells, value);
 }
 
 void rvw_cells_put_none(rvw_cells_t *cells, uint32_t i) {

@@ -16,6 +16,7 @@
 #include "column.h"
 #include "place.h"
 #include "plain.h"
+#include "slabs.h"
 #include "writes.h"
 
 /* What a column of a list holds. */
@@ -110,8 +111,9 @@ typedef struct {
     rvw_new_keys_t erased;  /* row numbers, kept in the length of empty strings; in the order of their writes */
     atomic_size_t bytes;
     /* The writer's, and the flush's once it is frozen. */
-    char *text;
-    size_t text_left;
+    rvw_slabs_t *slabs; /* NULL: memory is malloc's */
+    char *text, *room;  /* what is left of the chunks for text and for the rest */
+    size_t text_left, room_left;
     struct rvw_chunk *memory;
     rvw_seen_t seen;
     rvw_writes_t writes;
@@ -119,7 +121,8 @@ typedef struct {
     uint64_t lsn; /* last one in it, set when frozen */
 } rvw_tail_t;
 
-rvw_tail_t *rvw_tail_new(uint32_t chunk_rows, uint64_t after, uint32_t rows, uint32_t company_rows);
+/* The slabs live longer; NULL: malloc. */
+rvw_tail_t *rvw_tail_new(rvw_slabs_t *slabs, uint32_t chunk_rows, uint64_t after, uint32_t rows, uint32_t company_rows);
 rvw_tail_t *rvw_tail_ref(rvw_tail_t *tail);
 void rvw_tail_unref(rvw_tail_t **tail);
 
@@ -128,11 +131,26 @@ rvw_list_t *rvw_tail_list(rvw_tail_t *tail, rvw_table_t table, uint32_t id, uint
 /* The list's column of this id and shape, as an index; begins a new block when the shape had to grow. UINT32_MAX
  * without memory. */
 uint32_t rvw_list_shape(rvw_list_t *list, const rvw_shape_t *shape);
-/* The block that takes the next entry. */
-rvw_block_t *rvw_list_room(rvw_tail_t *tail, rvw_list_t *list);
+/* The block that takes the next entry: the last one, or a new one. */
+rvw_block_t *rvw_list_grow(rvw_tail_t *tail, rvw_list_t *list);
+static inline rvw_block_t *rvw_list_room(rvw_tail_t *tail, rvw_list_t *list) {
+    rvw_block_t *last = list->last;
+    return last && atomic_load_explicit(&last->n, memory_order_relaxed) < last->cap ? last : rvw_list_grow(tail, list);
+}
 /* Fills a cell of the entry under construction; strings must live as long as the tail. */
 void rvw_cells_put(rvw_cells_t *cells, uint32_t i, const rv_value_t *value);
-void rvw_cells_put_int(rvw_cells_t *cells, uint32_t i, int64_t value);
+static inline void rvw_cells_put_int(rvw_cells_t *cells, uint32_t i, int64_t value) {
+    if (cells->present) {
+        cells->present[i] = 1;
+    }
+    ((int64_t *)cells->values)[i] = value;
+    if (value < atomic_load_explicit(&cells->min, memory_order_relaxed)) {
+        atomic_store_explicit(&cells->min, value, memory_order_relaxed);
+    }
+    if (value > atomic_load_explicit(&cells->max, memory_order_relaxed)) {
+        atomic_store_explicit(&cells->max, value, memory_order_relaxed);
+    }
+}
 static inline void rvw_cells_put_text(rvw_cells_t *cells, uint32_t i, rv_str_t s) {
     if (cells->present) {
         cells->present[i] = 1;
