@@ -131,6 +131,70 @@ void rvw_kernel_sum(const uint16_t *row, uint32_t n, const uint8_t *m, const uin
         SCATTER(sum[row[k]] += v[k], sum[row[k]] += v[k] & -(int64_t)m[k]);
 }
 
+/* The quotient is estimated in floats, of 24 bits: below 2^5 that is off by less than 1. */
+CLONES static void period_bits(const rvw_period_plan_t *plan, uint32_t n, uint32_t *bits) {
+    const uint32_t length = plan->length, period = plan->period;
+    const float inverse = 1.0f / (float)period;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t counts = bits[i] < length, since = bits[i] & -counts;
+        uint32_t q = (uint32_t)(int32_t)((float)(int32_t)since * inverse);
+        q -= q * period > since;
+        q += (q + 1) * period <= since;
+        bits[i] = counts << (q & 31);
+    }
+}
+
+static void units_since(const rvw_period_plan_t *plan, const uint16_t *row, const uint32_t *codes, uint32_t n,
+                        const uint32_t *offset, uint32_t *since) {
+    const uint32_t base = plan->base, factor = plan->factor;
+#pragma GCC unroll 4
+    for (uint32_t i = 0; i < n; i++)
+        since[i] = base + codes[i] * factor + offset[row[i]];
+}
+
+void rvw_kernel_periods(const rvw_period_plan_t *plan, const uint16_t *row, const uint32_t *codes, uint32_t n,
+                        const uint8_t *m, const uint32_t *offset, uint32_t *bits) {
+    units_since(plan, row, codes, n, offset, bits);
+    period_bits(plan, n, bits);
+    for (uint32_t i = 0; m && i < n; i++)
+        bits[i] &= -(uint32_t)m[i];
+}
+
+/* The integer is put into the mantissa of a double, and every product that decides is exact. */
+CLONES void rvw_kernel_quotients(const int64_t *x, uint32_t n, int64_t from, int64_t d, uint32_t *q) {
+    const double divisor = (double)d, inverse = 1.0 / divisor;
+    for (uint32_t i = 0; i < n; i++) {
+        union {
+            uint64_t bits;
+            double d;
+        } above = {.bits = ((uint64_t)x[i] - (uint64_t)from) | 0x4330000000000000u};
+        double number = above.d - 0x1p52;
+        int32_t estimate = (int32_t)(number * inverse);
+        double product = (double)estimate * divisor;
+        estimate -= product > number;
+        estimate += product + divisor <= number;
+        q[i] = (uint32_t)estimate;
+    }
+}
+
+/* Sixteen counters; compilers do not find this by themselves. */
+typedef uint16_t lanes_t __attribute__((vector_size(2 * RVW_LANES)));
+
+CLONES void rvw_kernel_add_bits(const uint64_t *bitmaps, uint32_t words, const uint32_t *row, const uint32_t *to,
+                                uint32_t n, uint32_t lanes, uint16_t *counts) {
+    const lanes_t single = {1,      1 << 1, 1 << 2,  1 << 3,  1 << 4,  1 << 5,  1 << 6,  1 << 7,
+                            1 << 8, 1 << 9, 1 << 10, 1 << 11, 1 << 12, 1 << 13, 1 << 14, 1 << 15};
+    for (uint32_t i = 0; i < n; i++)
+        for (uint32_t lane = 0; lane < lanes; lane += RVW_LANES) {
+            uint16_t bits = (uint16_t)(bitmaps[(size_t)row[i] * words + lane / 64] >> (lane & 63));
+            uint16_t *at = counts + (size_t)to[i] * lanes + lane;
+            lanes_t sum;
+            memcpy(&sum, at, sizeof sum);
+            sum -= (lanes_t)((single & bits) != 0); /* true is -1 */
+            memcpy(at, &sum, sizeof sum);
+        }
+}
+
 uint32_t rvw_kernel_pick(const uint8_t *m, uint32_t first, uint32_t n, uint32_t *idx) {
     uint32_t found = 0, i = 0;
     for (; i + 8 <= n; i += 8) {
