@@ -86,15 +86,20 @@ static void advance(const ways_t *before, ways_t *after, uint32_t step, int64_t 
 }
 
 static uint32_t furthest(rvw_item_t *items, size_t n, uint32_t n_steps, int64_t within) {
-    ways_t before = {.done = 0}, after = {.done = 0};
+    ways_t ways = {.done = 0};
     sort_times(items, n);
-    for (size_t i = 0, end; i < n; i = end) {
-        for (end = i; end < n && items[end].a == items[i].a; end++)
-            advance(&before, &after, items[end].b, items[end].a, within);
-        before.done = after.done;
-        memcpy(before.start, after.start, n_steps * sizeof *before.start);
+    for (size_t i = 0, end; i < n && !(ways.done >> (n_steps - 1)); i = end) {
+        for (end = i + 1; end < n && items[end].a == items[i].a;)
+            end++;
+        if (end == i + 1) { /* it changes nothing that it looks at */
+            advance(&ways, &ways, items[i].b, items[i].a, within);
+            continue;
+        }
+        const ways_t before = ways;
+        for (size_t k = i; k < end; k++)
+            advance(&before, &ways, items[k].b, items[k].a, within);
     }
-    return after.done ? 32u - (uint32_t)__builtin_clz(after.done) : 0;
+    return ways.done ? 32u - (uint32_t)__builtin_clz(ways.done) : 0;
 }
 
 static rv_status_t walk_step(rvw_chunk_t *t, const rvw_pass_t *pass, rvw_hits_fn_t *each, collect_t *c,

@@ -195,6 +195,46 @@ CLONES void rvw_kernel_add_bits(const uint64_t *bitmaps, uint32_t words, const u
         }
 }
 
+CLONES uint64_t rvw_kernel_small_codes(const int64_t *x, const uint8_t *present, uint32_t n, uint32_t *out) {
+    uint64_t all = 0;
+    if (!present)
+        for (uint32_t i = 0; i < n; i++) {
+            all |= (uint64_t)x[i];
+            out[i] = (uint32_t)x[i] + 2;
+        }
+    else
+        for (uint32_t i = 0; i < n; i++) {
+            all |= (uint64_t)x[i] & -(uint64_t)present[i];
+            out[i] = (((uint32_t)x[i] + 1) & -(uint32_t)present[i]) + 1;
+        }
+    return all;
+}
+
+CLONES void rvw_kernel_buckets(const int64_t *x, uint32_t n, const int64_t *edges, uint32_t n_edges, int64_t *out) {
+    uint32_t k = 0;
+    memset(out, 0, n * sizeof *out);
+    for (; k + 2 <= n_edges; k += 2) {
+        const int64_t a = edges[k], b = edges[k + 1];
+        for (uint32_t i = 0; i < n; i++)
+            out[i] += (x[i] >= a) + (x[i] >= b);
+    }
+    for (uint32_t i = 0; k < n_edges && i < n; i++)
+        out[i] += x[i] >= edges[k];
+}
+
+/* The sign of `over` is that of any overflow. */
+CLONES bool rvw_kernel_add(const int64_t *x, const int64_t *y, const uint8_t *present, uint32_t n, bool subtract,
+                           int64_t *out) {
+    const uint64_t turn = -(uint64_t)subtract;
+    uint64_t over = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t a = (uint64_t)x[i], b = (uint64_t)y[i] ^ turn, r = a + b - turn;
+        over |= (a ^ r) & (b ^ r) & (present ? -(uint64_t)present[i] : UINT64_MAX);
+        out[i] = (int64_t)r;
+    }
+    return over >> 63;
+}
+
 uint32_t rvw_kernel_pick(const uint8_t *m, uint32_t first, uint32_t n, uint32_t *idx) {
     uint32_t found = 0, i = 0;
     for (; i + 8 <= n; i += 8) {

@@ -66,6 +66,13 @@ void rvw_kernel_add_bits(const uint64_t *bitmaps, uint32_t words, const uint32_t
                          uint32_t lanes, uint16_t *counts);
 /* q[i] = (x[i] - from) / d, d above 0. Given: 0 <= x[i] - from, that and d are below 2^51, quotients below 2^31. */
 void rvw_kernel_quotients(const int64_t *x, uint32_t n, int64_t from, int64_t d, uint32_t *q);
+/* out[i] = x[i] + 2 where present (NULL: everywhere), else 1; returns the bits of all x that are present. */
+uint64_t rvw_kernel_small_codes(const int64_t *x, const uint8_t *present, uint32_t n, uint32_t *out);
+/* out[i] = how many of the edges x[i] is not below. */
+void rvw_kernel_buckets(const int64_t *x, uint32_t n, const int64_t *edges, uint32_t n_edges, int64_t *out);
+/* out[i] = x[i] + y[i] modulo 2^64, or x[i] - y[i]; true when that overflowed where present (NULL: everywhere). */
+bool rvw_kernel_add(const int64_t *x, const int64_t *y, const uint8_t *present, uint32_t n, bool subtract,
+                    int64_t *out);
 /* Numbers of the bytes that are 1, plus `first`, into idx; returns how many. */
 uint32_t rvw_kernel_pick(const uint8_t *m, uint32_t first, uint32_t n, uint32_t *idx);
 /* How many bits are set. */
