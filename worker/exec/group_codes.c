@@ -136,11 +136,8 @@ static rv_status_t string_codes(rvw_chunk_t *t, table_t *table, const rvw_vec_t 
     slot_t recent[RECENT] = {0};
     const rv_str_t *strings = v->data;
     for (uint32_t i = 0; i < n; i++) {
-        uint64_t a = (uint64_t)(uintptr_t)strings[i].p, b = strings[i].n;
-        if (v->present && !v->present[i]) { /* no string is so long */
-            a = 0;
-            b = UINT64_MAX;
-        }
+        uint64_t there = v->present ? -(uint64_t)v->present[i] : UINT64_MAX; /* missing: no string is so long */
+        uint64_t a = (uint64_t)(uintptr_t)strings[i].p & there, b = strings[i].n | ~there;
         slot_t *slot = &recent[(a ^ a >> 6) % RECENT];
         if (!slot->code || slot->a != a || slot->b != b) {
             *slot = (slot_t){.a = a, .b = b};
