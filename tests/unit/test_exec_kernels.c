@@ -6,6 +6,7 @@
 #include "exec/decay.h"
 #include "exec/kernels.h"
 #include "exec/space.h"
+#include "reveille/limits.h"
 
 #define N 3001u
 static uint64_t random_state = 1;

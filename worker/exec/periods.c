@@ -60,7 +60,7 @@ static void find_offsets(rvw_select_t *s, int64_t last) {
             start[i] = starts[i] < first ? first : starts[i] > last ? last : starts[i];
         rvw_kernel_quotients(start, rows, from, s->unit, offsets);
         for (uint32_t i = 0; i < rows; i++)
-            offsets[i] = (starts[i] >= first) & (starts[i] <= last) ? shift - offsets[i] : NEVER;
+            offsets[i] = ((starts[i] >= first) & (starts[i] <= last)) ? shift - offsets[i] : NEVER;
     }
 }
 
