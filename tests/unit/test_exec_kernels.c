@@ -121,14 +121,23 @@ static void periods_as_by_division(void **state) {
         plan.period = k % 4 ? 1 + (uint32_t)(draw() % 5000) : (1u << 30) / periods;
         plan.length = periods * plan.period;
         uint32_t n = k < 4 ? k : RV_VECTOR - (uint32_t)(k % 2 && RV_VECTOR > 2);
+        bool edges = k % 5 == 0; /* events at the very first instants of periods */
+        if (edges)
+            plan.base = 0, plan.factor = 1;
         for (uint32_t r = 0; r < 16; r++) /* some starts are later than all events, one is missing */
             offset[r] = r ? (uint32_t)(draw() % (2 * (uint64_t)plan.period)) - plan.period : 1u << 31;
+        if (edges)
+            offset[1] = 0;
         for (uint32_t i = 0; i < n; i++) {
             codes[i] = (uint32_t)(draw() % (plan.length + plan.period)) / plan.factor;
             if (i % 3 == 0) /* at the very edge of a period */
                 codes[i] = ((uint32_t)(draw() % (periods + 1)) * plan.period - (i % 2)) / plan.factor % (1u << 29);
             row[i] = (uint16_t)(draw() % 16);
             m[i] = draw() % 2;
+            if (edges && i % 2) {
+                row[i] = 1;
+                codes[i] = (uint32_t)(draw() % periods) * plan.period;
+            }
         }
         rvw_kernel_periods(&plan, row, codes, n, k % 3 ? m : NULL, offset, bits);
         for (uint32_t i = 0; i < n; i++) {
