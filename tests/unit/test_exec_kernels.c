@@ -6,6 +6,7 @@
 #include "exec/decay.h"
 #include "exec/kernels.h"
 #include "exec/space.h"
+#include "reveille/limits.h"
 
 #define N 3001u
 static uint64_t random_state = 1;
@@ -106,6 +107,129 @@ static void scatters_go_where_the_mask_lets_them(void **state) {
             if (m[i])
                 assert_int_equal(idx[picked++], 100 + i);
         assert_int_equal(n, picked);
+    }
+}
+
+static void periods_as_by_division(void **state) {
+    (void)state;
+    static uint32_t codes[N], bits[N], offset[16];
+    static uint16_t row[N];
+    static uint8_t m[N];
+    for (unsigned k = 0; k < 40; k++) {
+        uint32_t periods = 1 + (uint32_t)(draw() % 32);
+        rvw_period_plan_t plan = {.base = (uint32_t)(draw() % 1000), .factor = 1 + (uint32_t)(draw() % 3)};
+        plan.period = k % 4 ? 1 + (uint32_t)(draw() % 5000) : (1u << 30) / periods;
+        plan.length = periods * plan.period;
+        uint32_t n = k < 4 ? k : RV_VECTOR - (uint32_t)(k % 2 && RV_VECTOR > 2);
+        bool edges = k % 5 == 0; /* events at the very first instants of periods */
+        if (edges)
+            plan.base = 0, plan.factor = 1;
+        for (uint32_t r = 0; r < 16; r++) /* some starts are later than all events, one is missing */
+            offset[r] = r ? (uint32_t)(draw() % (2 * (uint64_t)plan.period)) - plan.period : 1u << 31;
+        if (edges)
+            offset[1] = 0;
+        for (uint32_t i = 0; i < n; i++) {
+            codes[i] = (uint32_t)(draw() % (plan.length + plan.period)) / plan.factor;
+            if (i % 3 == 0) /* at the very edge of a period */
+                codes[i] = ((uint32_t)(draw() % (periods + 1)) * plan.period - (i % 2)) / plan.factor % (1u << 29);
+            row[i] = (uint16_t)(draw() % 16);
+            m[i] = draw() % 2;
+            if (edges && i % 2) {
+                row[i] = 1;
+                codes[i] = (uint32_t)(draw() % periods) * plan.period;
+            }
+        }
+        rvw_kernel_periods(&plan, row, codes, n, k % 3 ? m : NULL, offset, bits);
+        for (uint32_t i = 0; i < n; i++) {
+            uint32_t since = plan.base + codes[i] * plan.factor + offset[row[i]];
+            bool hit = since < plan.length && (k % 3 == 0 || m[i]);
+            assert_int_equal(bits[i], hit ? 1u << since / plan.period : 0);
+        }
+    }
+}
+
+static void quotients_as_by_division(void **state) {
+    (void)state;
+    static int64_t x[N];
+    static uint32_t q[N];
+    for (unsigned k = 0; k < 60; k++) {
+        int64_t d = (int64_t)(draw() % (k % 3 == 0 ? 40 : k % 3 == 1 ? 3000000 : (uint64_t)1 << 50)) + 1;
+        int64_t from = (int64_t)(draw() % ((uint64_t)1 << 50)) - ((int64_t)1 << 49);
+        uint64_t most = ((uint64_t)1 << 50) / (uint64_t)d < INT32_MAX ? ((uint64_t)1 << 50) : (uint64_t)d * INT32_MAX;
+        uint32_t n = k < 5 ? k : N - k;
+        for (uint32_t i = 0; i < n; i++) {
+            uint64_t above = i == 1 ? most - 1 : i == 2 ? 0 : draw() % most;
+            if (i % 2) /* a multiple, or one less */
+                above -= above % (uint64_t)d;
+            if (i % 4 == 3 && above)
+                above--;
+            x[i] = from + (int64_t)above;
+            assert_true(rvw_quotient(above, (uint64_t)d, 1.0 / (double)d) == above / (uint64_t)d);
+        }
+        rvw_kernel_quotients(x, n, from, d, q);
+        for (uint32_t i = 0; i < n; i++)
+            assert_int_equal(q[i], (x[i] - from) / d);
+    }
+}
+
+static void bits_are_added_where_they_belong(void **state) {
+    (void)state;
+    static uint64_t bitmaps[20 * 3];
+    static uint32_t row[N], to[N];
+    static uint16_t counts[5 * 192], want[5 * 192];
+    for (uint32_t lanes = RVW_LANES; lanes <= 192; lanes += RVW_LANES) {
+        uint32_t words = (lanes + 63) / 64;
+        memset(counts, 0, sizeof counts);
+        memset(want, 0, sizeof want);
+        for (uint32_t i = 0; i < 20 * 3; i++)
+            bitmaps[i] = i % 7 ? draw() : UINT64_MAX;
+        for (uint32_t i = 0; i < N; i++) {
+            row[i] = (uint32_t)(draw() % 20);
+            to[i] = (uint32_t)(draw() % 5);
+            for (uint32_t k = 0; k < lanes; k++)
+                want[to[i] * lanes + k] =
+                    (uint16_t)(want[to[i] * lanes + k] + (bitmaps[row[i] * words + k / 64] >> (k % 64) & 1));
+        }
+        rvw_kernel_add_bits(bitmaps, words, row, to, N, lanes, counts);
+        assert_memory_equal(counts, want, sizeof counts);
+    }
+}
+
+static void integers_by_vectors_as_one_by_one(void **state) {
+    (void)state;
+    static const int64_t extremes[] = {INT64_MIN, INT64_MIN + 1, -1, 0, 1, INT64_MAX - 1, INT64_MAX};
+    static int64_t x[N], y[N], out[N], edges[5];
+    static uint8_t present[N];
+    static uint32_t codes[N];
+    for (unsigned k = 0; k < 40; k++) {
+        uint32_t n = k < 4 ? k : N - k, n_edges = k % 6;
+        bool over = false, subtract = k & 1, all = k % 4 >= 2;
+        uint64_t bits = 0;
+        for (uint32_t i = 0; i < 5; i++)
+            edges[i] = draw() % 2 ? extremes[draw() % 7] : (int64_t)(draw() % 30);
+        for (uint32_t i = 0; i < n; i++) {
+            int64_t sum;
+            x[i] = draw() % 5 ? (int64_t)(draw() % 30) : extremes[draw() % 7];
+            y[i] = draw() % 5 ? (int64_t)(draw() % 30) : extremes[draw() % 7];
+            bool wraps = subtract ? __builtin_sub_overflow(x[i], y[i], &sum) : __builtin_add_overflow(x[i], y[i], &sum);
+            present[i] = k < 20 ? !wraps : draw() % 2;
+            over |= wraps && (all || present[i]);
+            bits |= all || present[i] ? (uint64_t)x[i] : 0;
+        }
+        assert_true(rvw_kernel_add(x, y, all ? NULL : present, n, subtract, out) == over);
+        for (uint32_t i = 0; i < n; i++)
+            assert_true((uint64_t)out[i] ==
+                        (subtract ? (uint64_t)x[i] - (uint64_t)y[i] : (uint64_t)x[i] + (uint64_t)y[i]));
+        rvw_kernel_buckets(x, n, edges, n_edges, out);
+        for (uint32_t i = 0; i < n; i++) {
+            int64_t want = 0;
+            for (uint32_t e = 0; e < n_edges; e++)
+                want += x[i] >= edges[e];
+            assert_true(out[i] == want);
+        }
+        assert_true(rvw_kernel_small_codes(x, all ? NULL : present, n, codes) == bits);
+        for (uint32_t i = 0; i < n; i++)
+            assert_int_equal(codes[i], all || present[i] ? (uint32_t)x[i] + 2 : 1);
     }
 }
 
@@ -221,6 +345,10 @@ int main(void) {
         cmocka_unit_test(ranges_of_codes_of_all_widths),
         cmocka_unit_test(tables_narrow_a_mask),
         cmocka_unit_test(scatters_go_where_the_mask_lets_them),
+        cmocka_unit_test(periods_as_by_division),
+        cmocka_unit_test(quotients_as_by_division),
+        cmocka_unit_test(bits_are_added_where_they_belong),
+        cmocka_unit_test(integers_by_vectors_as_one_by_one),
         cmocka_unit_test(the_tables_of_a_decay_agree_with_its_definition),
         cmocka_unit_test(ties_of_a_decay_go_to_even),
         cmocka_unit_test(the_loop_of_a_decay_agrees_for_all_units),

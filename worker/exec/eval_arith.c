@@ -8,6 +8,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "kernels.h"
+
 #define EXACT_DOUBLE ((int64_t)1 << 53) /* integers up to here are exact as doubles */
 
 static const double POWERS[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
@@ -92,33 +94,16 @@ static void double_two(const rvw_operation_t *c) {
     drop_nan(c, present);
 }
 
-/* Sum or difference without looking, and the signs of all overflows in the sign of the result. */
-static int64_t add_ints(const rvw_operation_t *c, bool subtract) {
-    const int64_t *x = c->a->data, *y = c->b->data;
-    int64_t *out = c->data;
-    uint64_t over = 0;
-    for (uint32_t i = 0; i < c->n; i++) {
-        uint64_t a = (uint64_t)x[i], b = subtract ? ~(uint64_t)y[i] : (uint64_t)y[i], r = a + b + subtract;
-        over |= (a ^ r) & (b ^ r);
-        out[i] = (int64_t)r;
-    }
-    return (int64_t)over;
-}
-
 static rv_status_t int_two(const rvw_operation_t *c) {
     const int64_t *x = c->a->data, *y = c->b->data;
     int64_t *out = c->data;
     const uint8_t *present = rvw_both_present(c);
     c->out->present = present;
-    if (c->node->op != RVW_OP(MUL) && add_ints(c, c->node->op == RVW_OP(SUB)) >= 0)
-        return RV_OK;
-    for (uint32_t i = 0; i < c->n; i++) {
-        bool over = c->node->op == RVW_OP(ADD)   ? __builtin_add_overflow(x[i], y[i], &out[i])
-                    : c->node->op == RVW_OP(SUB) ? __builtin_sub_overflow(x[i], y[i], &out[i])
-                                                 : __builtin_mul_overflow(x[i], y[i], &out[i]);
-        if (over && (!present || present[i]))
+    if (c->node->op != RVW_OP(MUL))
+        return rvw_kernel_add(x, y, present, c->n, c->node->op == RVW_OP(SUB), out) ? rvw_overflow(c->err, 64) : RV_OK;
+    for (uint32_t i = 0; i < c->n; i++)
+        if (__builtin_mul_overflow(x[i], y[i], &out[i]) && (!present || present[i]))
             return rvw_overflow(c->err, 64);
-    }
     return RV_OK;
 }
 

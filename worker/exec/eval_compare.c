@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "kernels.h"
 #include "reveille/hash.h"
 
 static void mask_by(uint8_t *out, const uint8_t *present, uint32_t n) {
@@ -210,26 +211,31 @@ rv_status_t rvw_eval_in(const rvw_operation_t *c) {
     return RV_OK;
 }
 
-/* Few edges over integers: as many comparisons as edges, without branches. */
-static void bucket_ints(const rvw_operation_t *c) {
-    const int64_t *x = c->a->data;
-    int64_t *out = c->data;
-    memset(out, 0, c->n * sizeof *out);
-    for (size_t k = 0; k < c->node->list.n; k++) {
-        int64_t edge = c->node->list.ints[k];
-        for (uint32_t i = 0; i < c->n; i++)
-            out[i] += x[i] >= edge;
+#define FEW_EDGES 16u
+
+/* Few edges over integers of 64 bits, whatever may become of them: an edge above all of these counts for none. */
+static bool bucket_ints(const rvw_operation_t *c) {
+    const rvw_constants_t *list = &c->node->list;
+    int64_t edges[FEW_EDGES];
+    uint32_t n = 0;
+    if (c->a->kind != RVW_KIND_INT || (c->an->kind != RVW_KIND_INT && c->an->kind != RVW_KIND_WIDE) ||
+        list->n > FEW_EDGES)
+        return false;
+    for (size_t k = 0; k < list->n; k++) {
+        rv_i128_t edge = c->an->kind == RVW_KIND_WIDE ? list->wides[k] : (rv_i128_t)list->ints[k];
+        if (edge <= INT64_MAX)
+            edges[n++] = edge < INT64_MIN ? INT64_MIN : (int64_t)edge;
     }
+    rvw_kernel_buckets(c->a->data, c->n, edges, n, c->data);
+    return true;
 }
 
 rv_status_t rvw_eval_bucket(const rvw_operation_t *c) {
     int64_t *out = c->data;
     bool equal;
     c->out->present = c->a->present;
-    if (c->an->kind == RVW_KIND_INT && c->a->kind == RVW_KIND_INT && c->node->list.n <= 16) {
-        bucket_ints(c);
+    if (bucket_ints(c))
         return RV_OK;
-    }
     for (uint32_t i = 0; i < c->n; i++) {
         out[i] = 0;
         if (!rvw_has(c->a, i))

@@ -1,36 +1,119 @@
 /* finish_ends.c: values of the first and last event of each row.
  *
- * Rows point to their event (piece, number). They are brought together by piece, so that each piece is bound once and
- * its events are evaluated in batches. Failure: as evaluation.
+ * Rows point to their event (piece, number). A string that lies in a piece by codes of one byte is looked up by row
+ * straight away. Rows whose event is elsewhere are brought together by piece, so that each piece is bound once and its
+ * events are evaluated in batches. Failure: as evaluation.
  */
 #include <string.h>
 
 #include "eval.h"
 #include "pass.h"
 
+#define KNOWN 64u /* strings that are compared with those of later pieces */
+
+/* Codes of a piece whose values are looked up: entries[codes[event & mask]]; codes NULL: they are not. */
+typedef struct {
+    const uint8_t *codes;
+    uint32_t mask; /* 0: every event has the code 0 */
+    const rv_str_t *entries;
+} lookup_t;
+
 typedef struct {
     uint32_t node; /* FIRST or LAST */
     const rvw_gather_t *gather;
-    const uint32_t *rows; /* rows that have an event, by piece */
-    const uint32_t *at;   /* of piece p: rows[at[p]] .. rows[at[p + 1]] */
+    const int64_t *times;
+    int64_t none;            /* the time of a row without event */
+    const lookup_t *lookups; /* by piece */
+    const uint32_t *rows;    /* rows whose event is still to be evaluated, by piece */
+    const uint32_t *at;      /* of piece p: rows[at[p]] .. rows[at[p + 1]] */
     const uint64_t *refs;
     char *data;
     uint8_t *present;
 } ends_t;
 
-/* Lists the rows that have an event, piece by piece. */
-static rv_status_t by_piece(rvw_select_t *s, const int64_t *times, int64_t none, ends_t *e, rv_error_t *err) {
+/* The entries of the dictionary; equal ones of several pieces as one string, as far as few are `known`. */
+static const rv_str_t *entries_of(rvw_select_t *s, const rvw_column_t *c, rv_str_t *known, uint32_t *n_known,
+                                  rv_error_t *err) {
+    rv_str_t *entries = rvw_take(s->task, c->dict_n + 1u, sizeof *entries, err);
+    for (uint32_t i = 0; entries && i < c->dict_n; i++) {
+        uint32_t k = 0;
+        entries[i] = rvw_column_entry(c, i);
+        while (k < *n_known && !rv_str_equal(known[k], entries[i]))
+            k++;
+        if (k < *n_known)
+            entries[i] = known[k];
+        else if (k < KNOWN)
+            known[(*n_known)++] = entries[i];
+    }
+    return entries;
+}
+
+/* Finds the pieces whose values can be looked up; *ret_all: all that have events. */
+static rv_status_t find_lookups(rvw_select_t *s, ends_t *e, bool *ret_all, rv_error_t *err) {
+    static const uint8_t zero = 0;
+    uint32_t n_pieces = s->pieces->n, n_known = 0, arg = e->gather->arg;
+    rv_str_t known[KNOWN];
+    lookup_t *lookups = rvw_take_zero(s->task, n_pieces + 1u, sizeof *lookups, err);
+    if (!lookups)
+        return RVW_NO_SPACE;
+    e->lookups = lookups;
+    *ret_all = false;
+    if (s->task->job->nodes[arg].kind != RVW_KIND_STRING || s->task->job->nodes[arg].domain == RVW_DOMAIN_CONST)
+        return RV_OK;
+    *ret_all = true;
+    for (uint32_t p = 0; p < n_pieces; p++) {
+        const rvw_typed_events_t *piece = &s->pieces->pieces[p];
+        if (!piece->events->n)
+            continue;
+        RVW_TRY(rvw_bind(s->task, &e->gather->expr, piece->events, piece->type, piece->events->n, err));
+        const rvw_bind_t *bind = &s->task->scratch->bind[arg];
+        const rvw_column_t *c = bind->column;
+        if (bind->from != RVW_FROM_COLUMN || c->encoding != RVW_DICT || c->width > 1 || c->present || !c->dict_n) {
+            *ret_all = false;
+            continue;
+        }
+        lookups[p].entries = entries_of(s, c, known, &n_known, err);
+        lookups[p].codes = c->width ? c->codes : &zero;
+        lookups[p].mask = c->width ? UINT32_MAX : 0;
+        if (!lookups[p].entries)
+            return RVW_NO_SPACE;
+    }
+    return RV_OK;
+}
+
+/* The values of all rows whose event's can be looked up. */
+static void look_up(const rvw_select_t *s, const ends_t *e) {
+    rv_str_t *data = (rv_str_t *)(void *)e->data;
+    for (uint32_t r = 0; r < s->task->n_rows; r++) {
+        if (e->times[r] == e->none)
+            continue;
+        const lookup_t *lookup = &e->lookups[e->refs[r] >> 32];
+        if (!lookup->codes)
+            continue;
+        data[r] = lookup->entries[lookup->codes[(uint32_t)e->refs[r] & lookup->mask]];
+        e->present[r] = 1;
+    }
+}
+
+/* The piece that row r waits for; behind the last one when it waits for none. */
+static uint32_t piece_of(const rvw_select_t *s, const ends_t *e, uint32_t r) {
+    uint32_t piece = e->times[r] == e->none ? s->pieces->n : (uint32_t)(e->refs[r] >> 32);
+    return e->lookups[piece].codes ? s->pieces->n : piece;
+}
+
+/* Lists the rows that wait for their event, piece by piece. */
+static rv_status_t by_piece(rvw_select_t *s, ends_t *e, rv_error_t *err) {
     uint32_t n_rows = s->task->n_rows, n_pieces = s->pieces->n;
     uint32_t *at = rvw_take_zero(s->task, n_pieces + 3u, sizeof *at, err);
     uint32_t *rows = rvw_take(s->task, n_rows + 1u, sizeof *rows, err);
     if (!at || !rows)
         return RVW_NO_SPACE;
-    for (uint32_t r = 0; r < n_rows; r++) /* rows without an event go behind the last piece */
-        at[(times[r] != none ? (uint32_t)(e->refs[r] >> 32) : n_pieces) + 2]++;
+    for (uint32_t r = 0; r < n_rows; r++)
+        at[piece_of(s, e, r) + 2]++;
     for (uint32_t p = 0; p <= n_pieces; p++)
         at[p + 2] += at[p + 1];
     for (uint32_t r = 0; r < n_rows; r++)
-        rows[at[(times[r] != none ? (uint32_t)(e->refs[r] >> 32) : n_pieces) + 1]++] = r;
+        rows[at[piece_of(s, e, r) + 1]++] = r;
     e->rows = rows;
     e->at = at;
     return RV_OK;
@@ -71,40 +154,50 @@ static rv_status_t finish_piece(rvw_select_t *s, const ends_t *e, uint32_t p, rv
     return RV_OK;
 }
 
-static rv_status_t finish_end(rvw_select_t *s, const rvw_gather_t *gather, uint32_t node, const ends_t *listed,
-                              rv_error_t *err) {
-    static const rvw_array_kind_t kinds[] = {RVW_ARRAY_U8, RVW_ARRAY_I64, RVW_ARRAY_I128, RVW_ARRAY_F64, RVW_ARRAY_STR};
-    ends_t e = *listed;
-    e.node = node;
-    e.gather = gather;
-    rvw_lane_t kind = s->task->job->nodes[e.node].kind;
-    e.data = rvw_take_zero(s->task, s->task->n_rows, rvw_kind_size(kind), err);
-    e.present = rvw_take_zero(s->task, s->task->n_rows, 1, err);
-    if (!e.data || !e.present)
-        return RVW_NO_SPACE;
+/* What was not looked up. */
+static rv_status_t finish_pieces(rvw_select_t *s, ends_t *e, rv_error_t *err) {
+    RVW_TRY(by_piece(s, e, err));
     for (uint32_t p = 0; p < s->pieces->n; p++) {
-        if (e.at[p] == e.at[p + 1])
+        if (e->at[p] == e->at[p + 1])
             continue;
         rvw_space_mark_t mark = rvw_space_mark(s->task->scratch->space);
-        rv_status_t status = finish_piece(s, &e, p, err);
+        rv_status_t status = finish_piece(s, e, p, err);
         rvw_space_release(s->task->scratch->space, mark);
         if (status != RV_OK)
             return status;
     }
-    rvw_array_set(s->task, e.node, kinds[kind], e.data, e.present);
+    return RV_OK;
+}
+
+static rv_status_t finish_end(rvw_select_t *s, ends_t *e, rv_error_t *err) {
+    static const rvw_array_kind_t kinds[] = {RVW_ARRAY_U8, RVW_ARRAY_I64, RVW_ARRAY_I128, RVW_ARRAY_F64, RVW_ARRAY_STR};
+    rvw_lane_t kind = s->task->job->nodes[e->node].kind;
+    bool all;
+    e->data = rvw_take_zero(s->task, s->task->n_rows, rvw_kind_size(kind), err);
+    e->present = rvw_take_zero(s->task, s->task->n_rows, 1, err);
+    if (!e->data || !e->present)
+        return RVW_NO_SPACE;
+    RVW_TRY(find_lookups(s, e, &all, err));
+    if (kind == RVW_KIND_STRING)
+        look_up(s, e);
+    if (!all)
+        RVW_TRY(finish_pieces(s, e, err));
+    rvw_array_set(s->task, e->node, kinds[kind], e->data, e->present);
     return RV_OK;
 }
 
 /* All values of the last (first) events, whose times and places are given. */
 static rv_status_t finish_ends(rvw_select_t *s, bool latest, const int64_t *times, const uint64_t *refs,
                                rv_error_t *err) {
-    ends_t e = {.refs = refs};
-    RVW_TRY(by_piece(s, times, latest ? INT64_MIN : INT64_MAX, &e, err));
     for (uint32_t g = 0; g < s->pass->n_gathers; g++) {
         const rvw_gather_t *gather = &s->pass->gathers[g];
-        uint32_t node = latest ? gather->last : gather->first;
-        if (node != RVW_NO_NODE)
-            RVW_TRY(finish_end(s, gather, node, &e, err));
+        ends_t e = {.node = latest ? gather->last : gather->first,
+                    .gather = gather,
+                    .times = times,
+                    .none = latest ? INT64_MIN : INT64_MAX,
+                    .refs = refs};
+        if (e.node != RVW_NO_NODE)
+            RVW_TRY(finish_end(s, &e, err));
     }
     return RV_OK;
 }

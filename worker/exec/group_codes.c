@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "kernels.h"
 #include "reveille/limits.h"
 #include "sink.h"
 
@@ -20,12 +21,14 @@ typedef struct {
     uint32_t n, cap;
 } table_t;
 
-#define SMALL 32u /* codes below are those of a missing value (1) and of small numbers */
-#define SQUARE 64u
+#define SMALL 32u  /* codes below are those of a missing value (1) and of small numbers */
+#define SQUARE 64u /* a power of two */
+#define RECENT 64u
 
 typedef struct {
     table_t table;
     uint32_t *square; /* 1 + number of a pair of small codes, 0 unknown */
+    uint32_t *codes;  /* of a batch */
 } pairs_t;
 
 struct rvw_codes {
@@ -44,7 +47,8 @@ rvw_codes_t *rvw_codes_new(rvw_chunk_t *t, rv_error_t *err) {
     codes->column = rvw_take(t, RV_VECTOR, sizeof *codes->column, err);
     for (size_t k = 0; codes->pairs && k < t->job->n_by; k++) {
         codes->pairs[k].square = rvw_take_zero(t, SQUARE * SQUARE, sizeof(uint32_t), err);
-        if (!codes->pairs[k].square)
+        codes->pairs[k].codes = rvw_take(t, RV_VECTOR, sizeof(uint32_t), err);
+        if (!codes->pairs[k].square || !codes->pairs[k].codes)
             return NULL;
     }
     return codes->values && codes->pairs && codes->column ? codes : NULL;
@@ -116,23 +120,32 @@ static void words_of(const rvw_vec_t *v, uint32_t i, uint64_t *a, uint64_t *b) {
 
 /* Small numbers need no table: value v has the code v + 2. */
 static bool small_codes(const rvw_vec_t *v, uint32_t n, uint32_t *out) {
-    const int64_t *x = v->data;
-    uint64_t all = 0;
     if (v->kind == RVW_KIND_BOOL) {
         const uint8_t *b = v->data;
         for (uint32_t i = 0; i < n; i++)
             out[i] = !v->present || v->present[i] ? b[i] + 2u : 1;
         return true;
     }
-    if (v->kind != RVW_KIND_INT)
-        return false;
-    for (uint32_t i = 0; i < n; i++)
-        all |= (uint64_t)x[i] & (v->present ? -(uint64_t)v->present[i] : UINT64_MAX);
-    if (all >= SMALL - 2)
-        return false;
-    for (uint32_t i = 0; i < n; i++)
-        out[i] = !v->present || v->present[i] ? (uint32_t)x[i] + 2 : 1;
-    return true;
+    return v->kind == RVW_KIND_INT && rvw_kernel_small_codes(v->data, v->present, n, out) < SMALL - 2;
+}
+
+/* Strings of a batch come from few places: each is looked for where the last one with the same low bits of its address
+ * was. */
+static rv_status_t string_codes(rvw_chunk_t *t, table_t *table, const rvw_vec_t *v, uint32_t n, uint32_t *out,
+                                rv_error_t *err) {
+    slot_t recent[RECENT] = {0};
+    const rv_str_t *strings = v->data;
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t there = v->present ? -(uint64_t)v->present[i] : UINT64_MAX; /* missing: no string is so long */
+        uint64_t a = (uint64_t)(uintptr_t)strings[i].p & there, b = strings[i].n | ~there;
+        slot_t *slot = &recent[(a ^ a >> 6) % RECENT];
+        if (!slot->code || slot->a != a || slot->b != b) {
+            *slot = (slot_t){.a = a, .b = b};
+            RVW_TRY(code_of(t, table, a, b, SMALL, &slot->code, err));
+        }
+        out[i] = slot->code;
+    }
+    return RV_OK;
 }
 
 /* Codes of one key over a batch. Those of the table begin behind the small ones. */
@@ -141,6 +154,8 @@ static rv_status_t column_codes(rvw_chunk_t *t, table_t *table, const rvw_vec_t 
     uint64_t a = 0, b = 0;
     if (small_codes(v, n, out))
         return RV_OK;
+    if (v->kind == RVW_KIND_STRING && !v->constant)
+        return string_codes(t, table, v, n, out, err);
     for (uint32_t i = 0; i < (v->constant ? 1u : n); i++) {
         words_of(v, i, &a, &b);
         if (v->present && v->kind == RVW_KIND_WIDE && !v->present[i]) {
@@ -159,20 +174,36 @@ static rv_status_t column_codes(rvw_chunk_t *t, table_t *table, const rvw_vec_t 
 }
 
 /* The number of a pair, by an array while both halves are small. */
-static inline rv_status_t pair_of(rvw_chunk_t *t, pairs_t *pairs, uint32_t a, uint32_t b, uint32_t *ret,
-                                  rv_error_t *err) {
-    uint32_t *known = NULL, code;
-    if (a < SQUARE && b < SQUARE) {
-        known = &pairs->square[a * SQUARE + b];
-        if (*known) {
-            *ret = *known - 1;
-            return RV_OK;
-        }
+static rv_status_t pair_of(rvw_chunk_t *t, pairs_t *pairs, uint32_t a, uint32_t b, uint32_t *ret, rv_error_t *err) {
+    uint32_t *known = a < SQUARE && b < SQUARE ? &pairs->square[a * SQUARE + b] : NULL, code;
+    if (!known || !*known) {
+        RVW_TRY(code_of(t, &pairs->table, a, b, 1, &code, err));
+        if (known)
+            *known = code;
+        *ret = code - 1;
+        return RV_OK;
     }
-    RVW_TRY(code_of(t, &pairs->table, a, b, 1, &code, err));
-    if (known)
-        *known = code;
-    *ret = code - 1;
+    *ret = *known - 1;
+    return RV_OK;
+}
+
+/* Numbers of the pairs of a batch: without a branch a row while all are small and known. */
+static rv_status_t pairs_of(rvw_chunk_t *t, pairs_t *pairs, const uint32_t *column, uint32_t n, uint32_t *out,
+                            rv_error_t *err) {
+    uint32_t all = 0, unknown = 0;
+    for (uint32_t i = 0; i < n; i++)
+        all |= out[i] | column[i];
+    uint32_t *codes = pairs->codes;
+    for (uint32_t i = 0; all < SQUARE && i < n; i++) {
+        codes[i] = pairs->square[out[i] * SQUARE + column[i]] - 1;
+        unknown |= codes[i] + 1 == 0;
+    }
+    if (all < SQUARE && !unknown) {
+        memcpy(out, codes, n * sizeof *out);
+        return RV_OK;
+    }
+    for (uint32_t i = 0; i < n; i++)
+        RVW_TRY(pair_of(t, pairs, out[i], column[i], &out[i], err));
     return RV_OK;
 }
 
@@ -185,8 +216,7 @@ rv_status_t rvw_codes_of(rvw_chunk_t *t, rvw_codes_t *codes, uint32_t n, uint32_
         const rvw_vec_t *v = &t->scratch->vec[job->by[k]];
         pairs_t *pairs = &codes->pairs[k];
         RVW_TRY(column_codes(t, &codes->values[k], v, n, codes->column, err));
-        for (uint32_t i = 0; i < n; i++)
-            RVW_TRY(pair_of(t, pairs, out[i], codes->column[i], &out[i], err));
+        RVW_TRY(pairs_of(t, pairs, codes->column, n, out, err));
         *ret_n = pairs->table.n;
     }
     return RV_OK;

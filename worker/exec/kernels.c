@@ -131,6 +131,110 @@ void rvw_kernel_sum(const uint16_t *row, uint32_t n, const uint8_t *m, const uin
         SCATTER(sum[row[k]] += v[k], sum[row[k]] += v[k] & -(int64_t)m[k]);
 }
 
+/* The quotient is estimated in floats, of 24 bits: below 2^5 that is off by less than 1. */
+CLONES static void period_bits(const rvw_period_plan_t *plan, uint32_t n, uint32_t *bits) {
+    const uint32_t length = plan->length, period = plan->period;
+    const float inverse = 1.0f / (float)period;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t counts = bits[i] < length, since = bits[i] & -counts;
+        uint32_t q = (uint32_t)(int32_t)((float)(int32_t)since * inverse);
+        q -= q * period > since;
+        q += (q + 1) * period <= since;
+        bits[i] = counts << (q & 31);
+    }
+}
+
+static void units_since(const rvw_period_plan_t *plan, const uint16_t *row, const uint32_t *codes, uint32_t n,
+                        const uint32_t *offset, uint32_t *since) {
+    const uint32_t base = plan->base, factor = plan->factor;
+#pragma GCC unroll 4
+    for (uint32_t i = 0; i < n; i++)
+        since[i] = base + codes[i] * factor + offset[row[i]];
+}
+
+void rvw_kernel_periods(const rvw_period_plan_t *plan, const uint16_t *row, const uint32_t *codes, uint32_t n,
+                        const uint8_t *m, const uint32_t *offset, uint32_t *bits) {
+    units_since(plan, row, codes, n, offset, bits);
+    period_bits(plan, n, bits);
+    for (uint32_t i = 0; m && i < n; i++)
+        bits[i] &= -(uint32_t)m[i];
+}
+
+/* The integer is put into the mantissa of a double, and every product that decides is exact. */
+CLONES void rvw_kernel_quotients(const int64_t *x, uint32_t n, int64_t from, int64_t d, uint32_t *q) {
+    const double divisor = (double)d, inverse = 1.0 / divisor;
+    for (uint32_t i = 0; i < n; i++) {
+        union {
+            uint64_t bits;
+            double d;
+        } above = {.bits = ((uint64_t)x[i] - (uint64_t)from) | 0x4330000000000000u};
+        double number = above.d - 0x1p52;
+        int32_t estimate = (int32_t)(number * inverse);
+        double product = (double)estimate * divisor;
+        estimate -= product > number;
+        estimate += product + divisor <= number;
+        q[i] = (uint32_t)estimate;
+    }
+}
+
+/* Sixteen counters; compilers do not find this by themselves. */
+typedef uint16_t lanes_t __attribute__((vector_size(2 * RVW_LANES)));
+
+CLONES void rvw_kernel_add_bits(const uint64_t *bitmaps, uint32_t words, const uint32_t *row, const uint32_t *to,
+                                uint32_t n, uint32_t lanes, uint16_t *counts) {
+    const lanes_t single = {1,      1 << 1, 1 << 2,  1 << 3,  1 << 4,  1 << 5,  1 << 6,  1 << 7,
+                            1 << 8, 1 << 9, 1 << 10, 1 << 11, 1 << 12, 1 << 13, 1 << 14, 1 << 15};
+    for (uint32_t i = 0; i < n; i++)
+        for (uint32_t lane = 0; lane < lanes; lane += RVW_LANES) {
+            uint16_t bits = (uint16_t)(bitmaps[(size_t)row[i] * words + lane / 64] >> (lane & 63));
+            uint16_t *at = counts + (size_t)to[i] * lanes + lane;
+            lanes_t sum;
+            memcpy(&sum, at, sizeof sum);
+            sum -= (lanes_t)((single & bits) != 0); /* true is -1 */
+            memcpy(at, &sum, sizeof sum);
+        }
+}
+
+CLONES uint64_t rvw_kernel_small_codes(const int64_t *x, const uint8_t *present, uint32_t n, uint32_t *out) {
+    uint64_t all = 0;
+    if (!present)
+        for (uint32_t i = 0; i < n; i++) {
+            all |= (uint64_t)x[i];
+            out[i] = (uint32_t)x[i] + 2;
+        }
+    else
+        for (uint32_t i = 0; i < n; i++) {
+            all |= (uint64_t)x[i] & -(uint64_t)present[i];
+            out[i] = (((uint32_t)x[i] + 1) & -(uint32_t)present[i]) + 1;
+        }
+    return all;
+}
+
+CLONES void rvw_kernel_buckets(const int64_t *x, uint32_t n, const int64_t *edges, uint32_t n_edges, int64_t *out) {
+    uint32_t k = 0;
+    memset(out, 0, n * sizeof *out);
+    for (; k + 2 <= n_edges; k += 2) {
+        const int64_t a = edges[k], b = edges[k + 1];
+        for (uint32_t i = 0; i < n; i++)
+            out[i] += (x[i] >= a) + (x[i] >= b);
+    }
+    for (uint32_t i = 0; k < n_edges && i < n; i++)
+        out[i] += x[i] >= edges[k];
+}
+
+/* The sign of `over` is that of any overflow. */
+CLONES bool rvw_kernel_add(const int64_t *x, const int64_t *y, const uint8_t *present, uint32_t n, bool subtract,
+                           int64_t *out) {
+    const uint64_t turn = -(uint64_t)subtract;
+    uint64_t over = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t a = (uint64_t)x[i], b = (uint64_t)y[i] ^ turn, r = a + b - turn;
+        over |= (a ^ r) & (b ^ r) & (present ? -(uint64_t)present[i] : UINT64_MAX);
+        out[i] = (int64_t)r;
+    }
+    return over >> 63;
+}
+
 uint32_t rvw_kernel_pick(const uint8_t *m, uint32_t first, uint32_t n, uint32_t *idx) {
     uint32_t found = 0, i = 0;
     for (; i + 8 <= n; i += 8) {

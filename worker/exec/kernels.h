@@ -43,6 +43,36 @@ void rvw_kernel_first(const uint16_t *row, uint32_t n, const uint8_t *m, const i
 /* Where m and present (each NULL: everywhere): sum[row] += v. */
 void rvw_kernel_sum(const uint16_t *row, uint32_t n, const uint8_t *m, const uint8_t *present, const int64_t *v,
                     int64_t *sum);
+/* The quotient of x and d, estimated in doubles and corrected: a division by a variable costs more than most loops.
+ * Given: inverse = 1 / d, x < 2^63, a quotient below 2^50, x + 2 * d < 2^64. */
+static inline uint64_t rvw_quotient(uint64_t x, uint64_t d, double inverse) {
+    uint64_t q = (uint64_t)(int64_t)((double)(int64_t)x * inverse);
+    q -= q * d > x;
+    return q + ((q + 1) * d <= x);
+}
+
+/* The period of each event as a bit: with since = base + codes[i] * factor + offset[row], modulo 2^32, bits[i] is
+ * 1 << since / period where m (NULL: everywhere) and since < length; elsewhere 0. n is at most RV_VECTOR. Given: length
+ * is at most 2^30 and at most 32 periods. */
+typedef struct {
+    uint32_t base, factor, length, period;
+} rvw_period_plan_t;
+void rvw_kernel_periods(const rvw_period_plan_t *plan, const uint16_t *row, const uint32_t *codes, uint32_t n,
+                        const uint8_t *m, const uint32_t *offset, uint32_t *bits);
+/* For each i and each bit k of the bitmap of row[i], of `words` words: counts[to[i] * lanes + k] += bit, for k below
+ * lanes, a multiple of RVW_LANES that is no more than the bits. Given: n is below 2^16. */
+#define RVW_LANES 16u
+void rvw_kernel_add_bits(const uint64_t *bitmaps, uint32_t words, const uint32_t *row, const uint32_t *to, uint32_t n,
+                         uint32_t lanes, uint16_t *counts);
+/* q[i] = (x[i] - from) / d, d above 0. Given: 0 <= x[i] - from, that and d are below 2^51, quotients below 2^31. */
+void rvw_kernel_quotients(const int64_t *x, uint32_t n, int64_t from, int64_t d, uint32_t *q);
+/* out[i] = x[i] + 2 where present (NULL: everywhere), else 1; returns the bits of all x that are present. */
+uint64_t rvw_kernel_small_codes(const int64_t *x, const uint8_t *present, uint32_t n, uint32_t *out);
+/* out[i] = how many of the edges x[i] is not below. */
+void rvw_kernel_buckets(const int64_t *x, uint32_t n, const int64_t *edges, uint32_t n_edges, int64_t *out);
+/* out[i] = x[i] + y[i] modulo 2^64, or x[i] - y[i]; true when that overflowed where present (NULL: everywhere). */
+bool rvw_kernel_add(const int64_t *x, const int64_t *y, const uint8_t *present, uint32_t n, bool subtract,
+                    int64_t *out);
 /* Numbers of the bytes that are 1, plus `first`, into idx; returns how many. */
 uint32_t rvw_kernel_pick(const uint8_t *m, uint32_t first, uint32_t n, uint32_t *idx);
 /* How many bits are set. */

@@ -92,12 +92,17 @@ typedef struct {
     uint32_t words;
     int64_t *starts; /* by row; INT64_MAX where missing */
     uint64_t length; /* of all periods, ms */
+    /* The same in whole units since `origin`, for the kernel; NULL: not in use. */
+    uint32_t *offsets;
+    int64_t origin, unit;
     struct rvw_intern *intern;
     uint32_t bound; /* 1 + piece that the values are bound to */
 } rvw_select_t;
 
 rv_status_t rvw_states_init(rvw_select_t *s, rv_error_t *err);                           /* states.c */
 rv_status_t rvw_states_block(rvw_select_t *s, const rvw_hits_t *block, rv_error_t *err); /* states.c */
+rv_status_t rvw_periods_init(rvw_select_t *s, rv_error_t *err);                          /* periods.c */
+void rvw_periods_block(rvw_select_t *s, const rvw_hits_t *block);                        /* periods.c */
 /* One gather over hits: numbers of events of a piece, whose argument has been evaluated into the vector of the gather's
  * arg. */
 rv_status_t rvw_gather_hits(rvw_select_t *s, rvw_gathered_t *state, const rvw_events_t *events, const uint32_t *idx,

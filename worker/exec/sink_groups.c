@@ -95,12 +95,14 @@ rv_status_t rvw_groups_find(rvw_partial_t *p, const uint8_t *key, size_t n, rvw_
     return RV_OK;
 }
 
-/* Groups of a chunk by number: group 1 + index, rows not yet counted. */
+/* Groups of a chunk by number: group 1 + index, rows not yet counted. Neighbouring rows are often of one group: each
+ * has its own of WAYS counters, or every count would wait for the one before. */
+#define WAYS 4u
 typedef struct {
     rvw_codes_t *codes;
     uint32_t *group;
-    uint64_t *rows;
-    uint32_t cap;
+    uint32_t *rows; /* WAYS each */
+    uint32_t n, cap;
 } numbers_t;
 
 /* The group of row i of the batch, by its bytes. */
@@ -123,16 +125,27 @@ static rv_status_t grow_numbers(rvw_chunk_t *t, numbers_t *numbers, uint32_t n, 
     while (cap < n)
         cap *= 2;
     uint32_t *group = rvw_take_zero(t, cap, sizeof *group, err);
-    uint64_t *rows = rvw_take_zero(t, cap, sizeof *rows, err);
+    uint32_t *rows = rvw_take_zero(t, (size_t)cap * WAYS, sizeof *rows, err);
     if (!group || !rows)
         return RVW_NO_SPACE;
     if (numbers->cap) {
         memcpy(group, numbers->group, numbers->cap * sizeof *group);
-        memcpy(rows, numbers->rows, numbers->cap * sizeof *rows);
+        memcpy(rows, numbers->rows, numbers->cap * WAYS * sizeof *rows);
     }
     numbers->group = group;
     numbers->rows = rows;
     numbers->cap = cap;
+    return RV_OK;
+}
+
+/* Groups of rows whose strings do not last, each by its bytes. */
+static rv_status_t find_fleeting(rvw_chunk_t *t, rvw_partial_t *p, uint32_t n, uint32_t *out, rv_error_t *err) {
+    for (uint32_t i = 0; i < n; i++) {
+        RVW_TRY(find_row(t, p, i, &out[i], err));
+        for (size_t m = 0; m < t->job->n_measures; m++)
+            if (is_count(&t->job->measures[m]))
+                rv_agg_add_rows(&t->job->measures[m], state_of(t->job, &p->groups.groups[out[i] - 1], m), 1);
+    }
     return RV_OK;
 }
 
@@ -143,25 +156,31 @@ static rv_status_t find_batch(rvw_chunk_t *t, rvw_partial_t *p, numbers_t *numbe
     bool fleeting = false;
     for (size_t k = 0; k < t->job->n_by; k++)
         fleeting |= t->scratch->vec[t->job->by[k]].fleeting;
-    if (fleeting) {
-        for (uint32_t i = 0; i < n; i++) {
-            RVW_TRY(find_row(t, p, i, &out[i], err));
-            for (size_t m = 0; m < t->job->n_measures; m++)
-                if (is_count(&t->job->measures[m]))
-                    rv_agg_add_rows(&t->job->measures[m], state_of(t->job, &p->groups.groups[out[i] - 1], m), 1);
-        }
-        return RV_OK;
-    }
+    if (fleeting)
+        return find_fleeting(t, p, n, out, err);
     RVW_TRY(rvw_codes_of(t, numbers->codes, n, out, &n_codes, err));
     RVW_TRY(grow_numbers(t, numbers, n_codes, err));
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t code = out[i];
-        if (!numbers->group[code])
-            RVW_TRY(find_row(t, p, i, &numbers->group[code], err));
-        numbers->rows[code]++;
-        out[i] = numbers->group[code];
-    }
+    for (uint32_t i = 0; n_codes > numbers->n && i < n; i++)
+        if (!numbers->group[out[i]])
+            RVW_TRY(find_row(t, p, i, &numbers->group[out[i]], err));
+    numbers->n = n_codes;
+    for (uint32_t i = 0; i < n; i++)
+        numbers->rows[out[i] * WAYS + i % WAYS]++;
+    for (uint32_t i = 0; i < n; i++)
+        out[i] = numbers->group[out[i]];
     return RV_OK;
+}
+
+/* Adds the rows that were counted by number. */
+static void add_rows(const rvw_job_t *job, rvw_partial_t *p, const numbers_t *numbers) {
+    for (uint32_t code = 0; code < numbers->n; code++) {
+        uint64_t rows = 0;
+        for (uint32_t k = 0; k < WAYS; k++)
+            rows += numbers->rows[code * WAYS + k];
+        for (size_t m = 0; rows && m < job->n_measures; m++)
+            if (is_count(&job->measures[m]))
+                rv_agg_add_rows(&job->measures[m], state_of(job, &p->groups.groups[numbers->group[code] - 1], m), rows);
+    }
 }
 
 /* Charges what a state has grown by. */
@@ -213,11 +232,7 @@ rv_status_t rvw_groups_take(rvw_chunk_t *t, rvw_partial_t *p, const uint64_t *ma
         RVW_TRY(find_batch(t, p, &numbers, batch.n, groups, err));
         RVW_TRY(add_values(t, p, batch.n, groups, err));
     }
-    for (uint32_t code = 0; code < numbers.cap; code++)
-        for (size_t m = 0; numbers.rows[code] && m < job->n_measures; m++)
-            if (is_count(&job->measures[m]))
-                rv_agg_add_rows(&job->measures[m], state_of(job, &p->groups.groups[numbers.group[code] - 1], m),
-                                numbers.rows[code]);
+    add_rows(job, p, &numbers);
     return RV_OK;
 }
 

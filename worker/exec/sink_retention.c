@@ -1,13 +1,18 @@
 /* sink_retention.c: cohorts of contacts and how many came back in each period after their start.
  *
- * A contact's cohort is floor(start / length); the pass has marked its periods in a bitmap a row. Cohorts are found by
- * number in a hash table. Contacts without a start belong to none. Failure: QUOTA.
+ * A contact's cohort is floor(start / length); the pass has marked its periods in a bitmap a row. The contacts of a
+ * batch are counted by the distance of their cohort from the batch's first one while these are few; cohorts are found
+ * by number in a hash table. Contacts without a start belong to none. Failure: QUOTA.
  */
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels.h"
 #include "message.h"
 #include "sink.h"
+
+#define EXACT ((int64_t)1 << 49) /* ms: sums of a few are exact as doubles */
+#define COUNTERS 16384u          /* of a batch */
 
 static uint32_t periods_of(const rvw_job_t *job) {
     return job->request->retention->periods;
@@ -61,11 +66,24 @@ static rv_status_t find(rvw_partial_t *p, int64_t number, rvw_cohort_t **ret, rv
     return RV_OK;
 }
 
+static int64_t cohort_of(const rvw_job_t *job, int64_t start) {
+    int64_t length = job->request->retention->cohort_ms, q = start / length;
+    return q - (q * length > start);
+}
+
+/* Contacts of a batch that have a start, and what they are counted in. */
+typedef struct {
+    uint32_t row[RV_VECTOR], cohort[RV_VECTOR]; /* cohort: above the first one */
+    int64_t start[RV_VECTOR];
+    uint32_t n, lanes;
+    uint16_t *counts; /* by cohort and period, `lanes` a cohort: periods rounded up */
+    uint32_t *sizes;  /* by cohort */
+} cohorts_t;
+
 static rv_status_t take_row(rvw_chunk_t *t, rvw_partial_t *p, uint32_t row, int64_t start, rv_error_t *err) {
     const Reveille__V1__RetentionQuery *query = t->job->request->retention;
     rvw_cohort_t *cohort;
-    int64_t q = start / query->cohort_ms;
-    RVW_TRY(find(p, q - (q * query->cohort_ms > start), &cohort, err));
+    RVW_TRY(find(p, cohort_of(t->job, start), &cohort, err));
     cohort->size++;
     uint32_t words = (query->periods + 63) / 64;
     for (uint32_t w = 0; w < words; w++)
@@ -74,20 +92,81 @@ static rv_status_t take_row(rvw_chunk_t *t, rvw_partial_t *p, uint32_t row, int6
     return RV_OK;
 }
 
+/* Numbers the cohorts of a batch from its first one on; false when there may be more of them than counters. */
+static bool number_cohorts(const rvw_job_t *job, cohorts_t *c, int64_t *ret_first, uint32_t *ret_n) {
+    int64_t length = job->request->retention->cohort_ms, lo = INT64_MAX, hi = INT64_MIN;
+    for (uint32_t i = 0; i < c->n; i++) {
+        lo = c->start[i] < lo ? c->start[i] : lo;
+        hi = c->start[i] > hi ? c->start[i] : hi;
+    }
+    if (lo < -EXACT || hi > EXACT || length > EXACT)
+        return false;
+    *ret_first = cohort_of(job, lo);
+    uint64_t n = (uint64_t)(cohort_of(job, hi) - *ret_first) + 1;
+    if (n > COUNTERS / c->lanes)
+        return false;
+    rvw_kernel_quotients(c->start, c->n, *ret_first * length, length, c->cohort);
+    *ret_n = (uint32_t)n;
+    return true;
+}
+
+static rv_status_t take_batch(rvw_chunk_t *t, rvw_partial_t *p, cohorts_t *c, rv_error_t *err) {
+    const uint32_t periods = periods_of(t->job);
+    uint32_t n;
+    int64_t first;
+    if (!c->n)
+        return RV_OK;
+    if (!number_cohorts(t->job, c, &first, &n)) {
+        for (uint32_t i = 0; i < c->n; i++)
+            RVW_TRY(take_row(t, p, c->row[i], c->start[i], err));
+        return RV_OK;
+    }
+    memset(c->counts, 0, (size_t)n * c->lanes * sizeof *c->counts);
+    memset(c->sizes, 0, n * sizeof *c->sizes);
+    for (uint32_t i = 0; i < c->n; i++)
+        c->sizes[c->cohort[i]]++;
+    rvw_kernel_add_bits(t->periods, (periods + 63) / 64, c->row, c->cohort, c->n, c->lanes, c->counts);
+    for (uint32_t k = 0; k < n; k++) {
+        rvw_cohort_t *cohort;
+        if (!c->sizes[k])
+            continue;
+        RVW_TRY(find(p, first + k, &cohort, err));
+        cohort->size += c->sizes[k];
+        for (uint32_t i = 0; i < periods; i++)
+            cohort->contacts[i] += c->counts[k * c->lanes + i];
+    }
+    return RV_OK;
+}
+
+static cohorts_t *cohorts_new(rvw_chunk_t *t, rv_error_t *err) {
+    cohorts_t *c = rvw_take(t, 1, sizeof *c, err);
+    if (!c)
+        return NULL;
+    c->lanes = (periods_of(t->job) + RVW_LANES - 1) / RVW_LANES * RVW_LANES;
+    c->counts = rvw_take(t, COUNTERS, sizeof *c->counts, err);
+    c->sizes = rvw_take(t, COUNTERS / RVW_LANES, sizeof *c->sizes, err);
+    return c->counts && c->sizes ? c : NULL;
+}
+
 rv_status_t rvw_retention_take(rvw_chunk_t *t, rvw_partial_t *p, const uint64_t *mask, rv_error_t *err) {
     uint32_t *idx = rvw_take(t, RV_VECTOR, sizeof *idx, err), at = 0;
     uint32_t start = t->job->request->retention->start;
+    cohorts_t *c = cohorts_new(t, err);
     rvw_batch_t batch;
-    if (!idx)
+    if (!idx || !c)
         return RVW_NO_SPACE;
     RVW_TRY(rvw_stage_passes(t, &t->job->sink, err));
     RVW_TRY(rvw_bind(t, &t->job->sink.expr, NULL, 0, t->n_rows, err));
     while (rvw_rows_next(mask, t->n_rows, &at, idx, &batch)) {
         RVW_TRY(rvw_evaluate(t, &t->job->sink.expr, NULL, &batch, err));
         const rvw_vec_t *v = &t->scratch->vec[start];
-        for (uint32_t i = 0; i < batch.n; i++)
-            if (!v->present || v->present[i])
-                RVW_TRY(take_row(t, p, batch.idx ? batch.idx[i] : batch.first + i, ((const int64_t *)v->data)[i], err));
+        c->n = 0;
+        for (uint32_t i = 0; i < batch.n; i++) {
+            c->row[c->n] = batch.idx ? batch.idx[i] : batch.first + i;
+            c->start[c->n] = ((const int64_t *)v->data)[i];
+            c->n += !v->present || v->present[i];
+        }
+        RVW_TRY(take_batch(t, p, c, err));
     }
     return RV_OK;
 }

@@ -8,8 +8,6 @@
 
 #include "pass.h"
 
-#define MOST ((uint64_t)1 << 53) /* ms: longer than any history, and exact as a double */
-
 static int64_t *times_of(rvw_chunk_t *t, int64_t start, rv_error_t *err) {
     int64_t *times = rvw_take(t, t->n_rows, sizeof *times, err);
     for (uint32_t r = 0; times && r < t->n_rows; r++)
@@ -116,31 +114,11 @@ static rv_status_t init_times(rvw_select_t *s, rv_error_t *err) {
     return RV_OK;
 }
 
-/* The starts of a retention by row; no event comes after one that is missing. */
-static rv_status_t init_periods(rvw_select_t *s, rv_error_t *err) {
-    const Reveille__V1__RetentionQuery *query = s->task->job->request->retention;
-    const rvw_node_t *node = &s->task->job->nodes[s->pass->instant];
-    const rvw_array_t *start = &s->task->arrays[s->pass->instant];
-    bool constant = node->domain == RVW_DOMAIN_CONST;
-    s->words = (query->periods + 63) / 64;
-    s->periods = rvw_take_zero(s->task, (size_t)s->task->n_rows * s->words, sizeof *s->periods, err);
-    s->starts = rvw_take(s->task, s->task->n_rows, sizeof *s->starts, err);
-    if (!s->periods || !s->starts)
-        return RVW_NO_SPACE;
-    if (__builtin_mul_overflow((uint64_t)query->period_ms, query->periods, &s->length) || s->length > MOST)
-        s->length = MOST;
-    for (uint32_t r = 0; r < s->task->n_rows; r++) {
-        bool present = constant ? node->value.present : !start->present || start->present[r];
-        s->starts[r] = !present ? INT64_MAX : constant ? node->value.i : ((const int64_t *)start->data)[r];
-    }
-    return RV_OK;
-}
-
 rv_status_t rvw_states_init(rvw_select_t *s, rv_error_t *err) {
     const rvw_pass_t *pass = s->pass;
     uint32_t rows = s->task->n_rows;
     if (pass->kind == RVW_PASS_RETENTION)
-        return init_periods(s, err);
+        return rvw_periods_init(s, err);
     if (pass->count != RVW_NO_NODE && !(s->count = rvw_take_zero(s->task, rows, sizeof *s->count, err)))
         return RVW_NO_SPACE;
     if (pass->exists != RVW_NO_NODE && !(s->seen = rvw_take_zero(s->task, rows, 1, err)))
@@ -219,44 +197,6 @@ static void keep_times(rvw_select_t *s, const rvw_hits_t *b) {
         rvw_kernel_first(row, b->n, b->mask, times, s->first);
 }
 
-/* The period of each event of a block, and whether it counts. The quotient is estimated in doubles and corrected: a
- * division by a variable costs more than all the rest. Whether an event counts nobody can foresee: so without a branch.
- */
-static void find_periods(const rvw_select_t *s, const rvw_hits_t *b, uint64_t *k, uint8_t *counts) {
-    const uint64_t period = (uint64_t)s->task->job->request->retention->period_ms, length = s->length;
-    const double inverse = 1.0 / (double)period;
-    const uint16_t *row = b->events->row + b->first;
-    const int64_t *starts = s->starts;
-    int64_t times[RV_VECTOR];
-    rvw_event_times(b->events, b->first, b->n, times);
-    for (uint32_t i = 0; i < b->n; i++) {
-        int64_t start = starts[row[i]];
-        uint64_t since = (uint64_t)times[i] - (uint64_t)start;
-        counts[i] = (uint8_t)((times[i] >= start) & (since < length));
-        since &= -(uint64_t)counts[i];
-        uint64_t q = (uint64_t)(int64_t)((double)(int64_t)since * inverse);
-        q -= q * period > since;
-        k[i] = q + ((q + 1) * period <= since);
-    }
-    for (uint32_t i = 0; b->mask && i < b->n; i++)
-        counts[i] &= b->mask[i];
-}
-
-/* Marks the periods in which the row's contact came back. */
-static void keep_periods(rvw_select_t *s, const rvw_hits_t *b) {
-    uint64_t k[RV_VECTOR], *periods = s->periods;
-    uint8_t counts[RV_VECTOR];
-    const uint16_t *row = b->events->row + b->first;
-    const uint32_t words = s->words;
-    find_periods(s, b, k, counts);
-    if (words == 1)
-        for (uint32_t i = 0; i < b->n; i++)
-            periods[row[i]] |= (uint64_t)counts[i] << (k[i] & 63);
-    else
-        for (uint32_t i = 0; i < b->n; i++)
-            periods[(size_t)row[i] * words + k[i] / 64] |= (uint64_t)counts[i] << (k[i] & 63);
-}
-
 /* The sum of a property by its kernel; false when the state is not of that sort. */
 static bool kernel_sum(const rvw_gathered_t *state) {
     return state->direct && state->narrow && state->sum && !state->min && !state->max && !state->keeps_items;
@@ -331,7 +271,7 @@ rv_status_t rvw_states_block(rvw_select_t *s, const rvw_hits_t *b, rv_error_t *e
     if (s->last || s->first)
         keep_times(s, b);
     if (s->periods)
-        keep_periods(s, b);
+        rvw_periods_block(s, b);
     if (!s->pass->values.n_roots)
         return RV_OK;
     rvw_scratch_frame(s->task->scratch, 1);
