@@ -45,8 +45,11 @@ void rvw_kernel_sum(const uint16_t *row, uint32_t n, const uint8_t *m, const uin
                     int64_t *sum);
 /* Numbers of the bytes that are 1, plus `first`, into idx; returns how many. */
 uint32_t rvw_kernel_pick(const uint8_t *m, uint32_t first, uint32_t n, uint32_t *idx);
-/* How many bits are set. */
+/* Numbers of the bits set from *at on, below n_rows, into idx, at most `room`; moves *at on. */
+uint32_t rvw_kernel_rows(const uint64_t *bitmap, uint32_t n_rows, uint32_t *at, uint32_t *idx, uint32_t room);
+/* How many bits are set, in one or in both. */
 uint64_t rvw_bitmap_count(const uint64_t *bitmap, uint32_t n_words);
+uint64_t rvw_bitmap_common(const uint64_t *a, const uint64_t *b, uint32_t n_words);
 /* Positions of the last (first) event of each run of equal rows into at, which has room for n + 1; returns how many. */
 uint32_t rvw_kernel_run_ends(const uint16_t *row, uint32_t n, bool latest, uint32_t *at);
 
