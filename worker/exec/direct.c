@@ -215,12 +215,39 @@ static rv_status_t answer_companies(rvw_chunk_t *t, const asked_t *asked, uint8_
     return RV_OK;
 }
 
+/* The answer for one company. */
+static uint8_t company_answer(const asked_t *asked, uint32_t row) {
+    const rvw_probe_t *p = &asked->probe;
+    if (!rvw_column_present(asked->test.column, row))
+        return 0;
+    uint64_t code = rvw_column_code(asked->test.column, row);
+    uint8_t in = p->table ? p->table[code] : p->same;
+    for (uint32_t k = 0; k < p->runs; k++)
+        in |= code - p->from[k] <= p->span[k];
+    return in ^ asked->test.negate;
+}
+
+#define COMPANY_ROWS(type)                                                                                             \
+    for (uint32_t i = 0; i < batch->n; i++) {                                                                          \
+        uint32_t row = batch->idx ? batch->idx[i] : batch->first + i;                                                  \
+        uint64_t company = base + ((const type *)c->codes)[row] * unit;                                                \
+        bool present = !c->present || (c->present[row >> 3] >> (row & 7) & 1);                                         \
+        out[i] = present & (company < none) ? (uint32_t)company : none;                                                \
+    }
+
 /* The company rows of some contacts; one without a company has row `none`. */
-static void company_rows(const rvw_column_t *companies, const rvw_batch_t *batch, uint32_t none, uint32_t *out) {
-    for (uint32_t i = 0; i < batch->n; i++) {
-        uint32_t row = batch->idx ? batch->idx[i] : batch->first + i;
-        int64_t company = rvw_column_present(companies, row) ? rvw_column_int(companies, row) : -1;
-        out[i] = company >= 0 && company < none ? (uint32_t)company : none;
+static void company_rows(const rvw_column_t *c, const rvw_batch_t *batch, uint32_t none, uint32_t *out) {
+    uint64_t base = (uint64_t)c->base, unit = (uint64_t)c->unit;
+    if (c->encoding == RVW_FOR && c->width == 2) {
+        COMPANY_ROWS(uint16_t)
+    } else if (c->encoding == RVW_FOR && c->width == 4) {
+        COMPANY_ROWS(uint32_t)
+    } else {
+        for (uint32_t i = 0; i < batch->n; i++) {
+            uint32_t row = batch->idx ? batch->idx[i] : batch->first + i;
+            int64_t company = rvw_column_present(c, row) ? rvw_column_int(c, row) : -1;
+            out[i] = company >= 0 && company < none ? (uint32_t)company : none;
+        }
     }
 }
 
@@ -237,11 +264,7 @@ static void gather_answers(const rvw_chunk_t *t, const rvw_column_t *companies, 
         company_rows(companies, &batch, rows, company);
         for (uint32_t i = 0; i < batch.n; i++) {
             uint32_t row = batch.idx ? batch.idx[i] : batch.first + i, c = company[i];
-            uint8_t answer = 0;
-            if (answers)
-                answer = answers[c];
-            else if (c < rows)
-                company_block(&asked[c / per], c % per, 1, &answer);
+            uint8_t answer = answers ? answers[c] : c < rows && company_answer(&asked[c / per], c % per);
             bitmap[row >> 6] &= ~((uint64_t)(answer ^ flip ^ 1) << (row & 63));
         }
     }
