@@ -233,6 +233,35 @@ static void integers_by_vectors_as_one_by_one(void **state) {
     }
 }
 
+static void rows_of_a_bitmap_come_in_order_and_no_more_than_there_is_room(void **state) {
+    (void)state;
+    static uint64_t a[40], b[40];
+    static const uint32_t rooms[] = {1, 2, 63, 64, 65, 100, 2600};
+    for (unsigned k = 0; k < 60; k++) {
+        uint32_t idx[2600], n_rows = k < 4 ? k : 2560 - (uint32_t)(draw() % 130), room = rooms[k % 7];
+        uint64_t common = 0;
+        for (uint32_t w = 0; w < 40; w++) {
+            a[w] = k % 5 == 0 ? UINT64_MAX : k % 5 == 1 ? draw() & draw() & draw() & draw() : draw() % 3 ? 0 : draw();
+            b[w] = draw();
+        }
+        uint32_t at = k % 3 ? 0 : n_rows / 3, row = at, n;
+        while ((n = rvw_kernel_rows(a, n_rows, &at, idx, room)) > 0) {
+            assert_true(n <= room);
+            for (uint32_t i = 0; i < n; i++, row++) {
+                while (!rvw_bit(a, row))
+                    row++;
+                assert_int_equal(idx[i], row);
+            }
+            assert_true(row <= at);
+        }
+        for (; row < n_rows; row++)
+            assert_false(rvw_bit(a, row));
+        for (uint32_t i = 0; i < n_rows / 64 * 64; i++)
+            common += rvw_bit(a, i) && rvw_bit(b, i);
+        assert_int_equal(rvw_bitmap_common(a, b, n_rows / 64), common);
+    }
+}
+
 /* points * 2^(-age / half-life) * 2^32 by the shortest way. */
 static int64_t plain(uint64_t half_life, double points, uint64_t age) {
     long double x = ldexpl(exp2l(-(long double)(age % half_life) / half_life), 32 - (int)(age / half_life));
@@ -349,6 +378,7 @@ int main(void) {
         cmocka_unit_test(quotients_as_by_division),
         cmocka_unit_test(bits_are_added_where_they_belong),
         cmocka_unit_test(integers_by_vectors_as_one_by_one),
+        cmocka_unit_test(rows_of_a_bitmap_come_in_order_and_no_more_than_there_is_room),
         cmocka_unit_test(the_tables_of_a_decay_agree_with_its_definition),
         cmocka_unit_test(ties_of_a_decay_go_to_even),
         cmocka_unit_test(the_loop_of_a_decay_agrees_for_all_units),

@@ -69,8 +69,8 @@ static rv_status_t run(rvw_chunk_t *t, rvw_partial_t *partial, rv_error_t *err) 
         return RVW_NO_SPACE;
     memcpy(mask, t->population, t->n_words * sizeof *mask);
     t->mask = mask;
-    for (uint32_t i = 0; i < job->n_conditions && t->n_mask; i++) {
-        RVW_TRY(rvw_stage_filter(t, &job->conditions[i], mask, err));
+    for (uint32_t i = 0; i < job->filter.n && t->n_mask; i++) {
+        RVW_TRY(rvw_stage_filter(t, &job->filter.stages[i], mask, err));
         t->n_mask = rvw_bitmap_count(mask, t->n_words);
     }
     return t->n_mask ? take_rows(t, partial, mask, err) : RV_OK;

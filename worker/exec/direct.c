@@ -1,15 +1,19 @@
 /* direct.c: a condition on one column answered from its codes into bits, without vectors of values.
  *
- * Most conjuncts of a filter are tests of one attribute, of the contact or of its company, against constants. Bound,
- * such a test is a table by dictionary code or a range of integers: either is a range or a lookup of the codes as they
- * lie, one pass of a kernel for a block of rows. A company's test is answered for all companies of the partition first
- * and then gathered. What does not fit this shape is left to the vectors. Failure: those of memory.
+ * Most conjuncts of a filter are tests of one attribute, of the contact or of its company, or of one number that a pass
+ * has left by row, against constants. Bound, such a test is a table by dictionary code or a range of integers: either
+ * is a range or a lookup of the codes as they lie, one pass of a kernel for a block of rows. A company's test is
+ * answered for all companies of the partition first, unless fewer rows ask for it, and then gathered. What does not fit
+ * this shape is left to the vectors. Failure: those of memory.
  */
 #include <string.h>
 
 #include "eval.h"
 #include "kernels.h"
 #include "probe.h"
+
+/* Fewer than one row for so many companies: only those companies are asked. The tiny build comes by both ways. */
+#define FEW (RV_VECTOR < 64 ? 1u : 32u)
 
 /* A test of a column: by table, or membership of [lo, hi]. The answer is xored with `negate` where a value is present;
  * `flip` reverses all answers. */
@@ -18,6 +22,8 @@ typedef struct {
     const uint8_t *table;
     rv_i128_t lo, hi;
     uint8_t negate, missing, flip;
+    rvw_column_t array;     /* what `column` points at when the values are an array */
+    const uint8_t *present; /* of the array: a byte a row; NULL: all */
 } test_t;
 
 /* Takes NOTs off the root. */
@@ -65,6 +71,21 @@ static bool range_test(const rvw_node_t *node, const rvw_node_t *leaf, const rvw
     return node->range.use && leaf->kind != RVW_KIND_BOOL;
 }
 
+/* An array of integers by row as a column; false for arrays of anything else. */
+static bool array_column(const rvw_chunk_t *t, uint32_t node, test_t *ret) {
+    const rvw_array_t *array = &t->arrays[node];
+    uint8_t width = array->kind == RVW_ARRAY_U8 ? 1 : array->kind == RVW_ARRAY_U32 ? 4 : 8;
+    ret->array = (rvw_column_t){.type = t->job->nodes[node].type,
+                                .encoding = RVW_FOR,
+                                .width = width,
+                                .n = t->n_rows,
+                                .unit = 1,
+                                .codes = array->data};
+    ret->column = &ret->array;
+    ret->present = array->present;
+    return array->kind == RVW_ARRAY_U8 || array->kind == RVW_ARRAY_U32 || array->kind == RVW_ARRAY_I64;
+}
+
 static void prepare(const test_t *test, rvw_probe_t *probe) {
     if (test->table)
         rvw_probe_by_table(test->column, test->table, probe);
@@ -73,11 +94,16 @@ static void prepare(const test_t *test, rvw_probe_t *probe) {
 }
 
 /* The present bits of the word at row `first`, for n rows. */
-static uint64_t present_word(const rvw_column_t *c, uint32_t first, uint32_t n) {
+static uint64_t present_word(const test_t *test, uint32_t first, uint32_t n) {
     uint64_t word = 0;
-    if (!c->present)
+    uint8_t bytes[64] = {0};
+    if (test->present) {
+        memcpy(bytes, test->present + first, n >= 64 ? 64 : n);
+        return rvw_pack64(bytes);
+    }
+    if (!test->column->present)
         return UINT64_MAX;
-    memcpy(&word, c->present + (first >> 3), n >= 64 ? 8 : (n + 7) / 8);
+    memcpy(&word, test->column->present + (first >> 3), n >= 64 ? 8 : (n + 7) / 8);
     return word;
 }
 
@@ -90,7 +116,7 @@ static void filter_block(const test_t *test, const rvw_probe_t *p, uint32_t firs
     if (n & 63)
         memset(m + n, 0, 64 - (n & 63));
     for (uint32_t i = 0; i < n; i += 64) {
-        uint64_t present = present_word(test->column, first + i, n - i);
+        uint64_t present = present_word(test, first + i, n - i);
         uint64_t word = ((rvw_pack64(m + i) ^ negate) & present) | (missing & ~present);
         bitmap[(first + i) >> 6] &= word ^ flip;
     }
@@ -113,6 +139,12 @@ static void filter_rows(const test_t *test, uint32_t n_rows, uint64_t *bitmap) {
     }
 }
 
+/* The test of one chunk of the companies, ready to be asked. */
+typedef struct {
+    test_t test;
+    rvw_probe_t probe;
+} asked_t;
+
 /* The test of one of the company's columns; false when it does not fit. */
 static rv_status_t company_test(rvw_chunk_t *t, const rvw_node_t *node, uint32_t leaf, const rvw_column_t *column,
                                 test_t *ret, bool *ret_fits, rv_error_t *err) {
@@ -132,70 +164,126 @@ static rv_status_t company_test(rvw_chunk_t *t, const rvw_node_t *node, uint32_t
     return RV_OK;
 }
 
+/* The tests by company chunk, in *ret; NULL when one of them does not fit. */
+static rv_status_t ask_companies(rvw_chunk_t *t, const rvw_node_t *node, uint32_t leaf, asked_t **ret,
+                                 rv_error_t *err) {
+    uint32_t rows = rvw_view_company_rows(t->view), per = rvw_view_chunk_rows(t->view), n = (rows + per - 1) / per;
+    const rvw_column_t *columns = t->scratch->bind[leaf].company;
+    asked_t *asked = rvw_take_zero(t, n + 1u, sizeof *asked, err);
+    *ret = NULL;
+    if (!asked)
+        return RVW_NO_SPACE;
+    for (uint32_t c = 0; c < n; c++) {
+        bool fits;
+        uint32_t here = rows - c * per < per ? rows - c * per : per;
+        RVW_TRY(company_test(t, node, leaf, &columns[c], &asked[c].test, &fits, err));
+        if (!fits || (columns[c].encoding != RVW_NONE && columns[c].n < here))
+            return RV_OK;
+        if (columns[c].encoding != RVW_NONE)
+            prepare(&asked[c].test, &asked[c].probe);
+    }
+    *ret = asked;
+    return RV_OK;
+}
+
 /* Answers for rows first .. first + n of the companies as bytes. */
-static void company_block(const test_t *test, const rvw_probe_t *p, uint32_t first, uint32_t n, uint8_t *out) {
+static void company_block(const asked_t *asked, uint32_t first, uint32_t n, uint8_t *out) {
+    const test_t *test = &asked->test;
     if (test->column->encoding == RVW_NONE) {
         memset(out, 0, n);
         return;
     }
-    rvw_probe_block(p, first, n, out);
+    rvw_probe_block(&asked->probe, first, n, out);
     for (uint32_t i = 0; i < n; i++)
         out[i] ^= test->negate;
     for (uint32_t i = 0; test->column->present && i < n; i++)
         out[i] &= rvw_column_present(test->column, first + i);
 }
 
-/* Bytes by company row, in *ret; NULL when the test does not fit. */
-static rv_status_t answer_companies(rvw_chunk_t *t, const rvw_node_t *node, uint32_t leaf, uint8_t **ret,
-                                    rv_error_t *err) {
+/* Bytes by company row. */
+static rv_status_t answer_companies(rvw_chunk_t *t, const asked_t *asked, uint8_t **ret, rv_error_t *err) {
     uint32_t rows = rvw_view_company_rows(t->view), per = rvw_view_chunk_rows(t->view);
-    const rvw_column_t *columns = t->scratch->bind[leaf].company;
     uint8_t *answers = rvw_take(t, rows + 1u, 1, err);
-    *ret = NULL;
     if (!answers)
         return RVW_NO_SPACE;
     for (uint32_t c = 0; c * (uint64_t)per < rows; c++) {
-        test_t test = {0};
-        rvw_probe_t probe;
-        bool fits;
         uint32_t n = rows - c * per < per ? rows - c * per : per;
-        RVW_TRY(company_test(t, node, leaf, &columns[c], &test, &fits, err));
-        if (!fits || (columns[c].encoding != RVW_NONE && columns[c].n < n))
-            return RV_OK;
-        prepare(&test, &probe);
         for (uint32_t first = 0; first < n; first += RVW_PROBE_BLOCK)
-            company_block(&test, &probe, first, n - first < RVW_PROBE_BLOCK ? n - first : RVW_PROBE_BLOCK,
+            company_block(&asked[c], first, n - first < RVW_PROBE_BLOCK ? n - first : RVW_PROBE_BLOCK,
                           answers + c * per + first);
     }
     *ret = answers;
     return RV_OK;
 }
 
-/* Keeps the rows whose company's answer is 1; one without a company counts as 0. */
-static void gather_answers(const rvw_chunk_t *t, const rvw_column_t *companies, const uint8_t *answers, uint8_t flip,
-                           uint64_t *bitmap) {
-    uint32_t rows = rvw_view_company_rows(t->view);
-    for (uint32_t w = 0; w < t->n_words; w++)
-        for (uint64_t left = bitmap[w]; left; left &= left - 1) {
-            uint32_t row = w * 64 + (uint32_t)__builtin_ctzll(left);
-            int64_t company = rvw_column_present(companies, row) ? rvw_column_int(companies, row) : -1;
-            if (!((company >= 0 && company < rows && answers[company]) ^ flip))
-                bitmap[w] &= ~(left & -left);
+/* The answer for one company. */
+static uint8_t company_answer(const asked_t *asked, uint32_t row) {
+    const rvw_probe_t *p = &asked->probe;
+    if (!rvw_column_present(asked->test.column, row))
+        return 0;
+    uint64_t code = rvw_column_code(asked->test.column, row);
+    uint8_t in = p->table ? p->table[code] : p->same;
+    for (uint32_t k = 0; k < p->runs; k++)
+        in |= code - p->from[k] <= p->span[k];
+    return in ^ asked->test.negate;
+}
+
+#define COMPANY_ROWS(type)                                                                                             \
+    for (uint32_t i = 0; i < batch->n; i++) {                                                                          \
+        uint32_t row = batch->idx ? batch->idx[i] : batch->first + i;                                                  \
+        uint64_t company = base + ((const type *)c->codes)[row] * unit;                                                \
+        bool present = !c->present || (c->present[row >> 3] >> (row & 7) & 1);                                         \
+        out[i] = present & (company < none) ? (uint32_t)company : none;                                                \
+    }
+
+/* The company rows of some contacts; one without a company has row `none`. */
+static void company_rows(const rvw_column_t *c, const rvw_batch_t *batch, uint32_t none, uint32_t *out) {
+    uint64_t base = (uint64_t)c->base, unit = (uint64_t)c->unit;
+    if (c->encoding == RVW_FOR && c->width == 2) {
+        COMPANY_ROWS(uint16_t)
+    } else if (c->encoding == RVW_FOR && c->width == 4) {
+        COMPANY_ROWS(uint32_t)
+    } else {
+        for (uint32_t i = 0; i < batch->n; i++) {
+            uint32_t row = batch->idx ? batch->idx[i] : batch->first + i;
+            int64_t company = rvw_column_present(c, row) ? rvw_column_int(c, row) : -1;
+            out[i] = company >= 0 && company < none ? (uint32_t)company : none;
         }
+    }
+}
+
+/* Keeps the rows whose company's answer is 1; one without a company counts as 0. With `answers` every company has been
+ * asked, otherwise those that are needed are asked now. Who passes nobody can foresee: so without a branch. */
+static void gather_answers(const rvw_chunk_t *t, const rvw_column_t *companies, const asked_t *asked, uint8_t *answers,
+                           uint8_t flip, uint64_t *bitmap) {
+    uint32_t rows = rvw_view_company_rows(t->view), per = rvw_view_chunk_rows(t->view), at = 0;
+    uint32_t idx[RV_VECTOR], company[RV_VECTOR];
+    rvw_batch_t batch;
+    if (answers)
+        answers[rows] = 0;
+    while (rvw_rows_next(bitmap, t->n_rows, &at, idx, &batch)) {
+        company_rows(companies, &batch, rows, company);
+        for (uint32_t i = 0; i < batch.n; i++) {
+            uint32_t row = batch.idx ? batch.idx[i] : batch.first + i, c = company[i];
+            uint8_t answer = answers ? answers[c] : c < rows && company_answer(&asked[c / per], c % per);
+            bitmap[row >> 6] &= ~((uint64_t)(answer ^ flip ^ 1) << (row & 63));
+        }
+    }
 }
 
 static rv_status_t filter_by_company(rvw_chunk_t *t, uint32_t node, uint32_t leaf, uint8_t flip, uint64_t *bitmap,
                                      bool *ret_done, rv_error_t *err) {
     const rvw_column_t *companies = t->scratch->bind[leaf].column;
-    uint8_t *answers;
+    asked_t *asked;
+    uint8_t *answers = NULL;
     if (companies->encoding != RVW_FOR && companies->encoding != RVW_CONST && companies->encoding != RVW_NONE)
         return RV_OK;
-    if (rvw_view_company_rows(t->view) / 32 > t->n_mask) /* fewer rows than pay for asking every company */
+    RVW_TRY(ask_companies(t, &t->job->nodes[node], leaf, &asked, err));
+    if (!asked)
         return RV_OK;
-    RVW_TRY(answer_companies(t, &t->job->nodes[node], leaf, &answers, err));
-    if (!answers)
-        return RV_OK;
-    gather_answers(t, companies, answers, flip, bitmap);
+    if (rvw_view_company_rows(t->view) / FEW <= rvw_bitmap_count(bitmap, t->n_words))
+        RVW_TRY(answer_companies(t, asked, &answers, err));
+    gather_answers(t, companies, asked, answers, flip, bitmap);
     *ret_done = true;
     return RV_OK;
 }
@@ -213,13 +301,22 @@ static rv_status_t filter_test(rvw_chunk_t *t, uint32_t node, uint8_t flip, uint
         test.column = bind->column;
         test.table = bind->table;
         test.missing = bind->table[bind->column->dict_n];
+    } else if (bind->from == RVW_FROM_ARRAY) { /* a condition computed before: other than 0 */
+        if (!array_column(t, node, &test))
+            return RV_OK;
+        test.negate = 1;
+        test.present = NULL;
     } else if (bind->from == RVW_FROM_OP) {
         uint32_t leaf = leaf_of(&t->job->nodes[node]);
         const rvw_bind_t *below = leaf == RVW_NO_NODE ? NULL : &t->scratch->bind[leaf];
         if (below && below->from == RVW_FROM_COMPANY)
             return filter_by_company(t, node, leaf, flip, bitmap, ret_done, err);
-        if (!below || below->from != RVW_FROM_COLUMN ||
-            !range_test(&t->job->nodes[node], &t->job->nodes[leaf], below->column, &test))
+        if (!below || (below->from != RVW_FROM_COLUMN && below->from != RVW_FROM_ARRAY))
+            return RV_OK;
+        if (below->from == RVW_FROM_ARRAY && !array_column(t, leaf, &test))
+            return RV_OK;
+        const rvw_column_t *column = below->from == RVW_FROM_ARRAY ? &test.array : below->column;
+        if (!range_test(&t->job->nodes[node], &t->job->nodes[leaf], column, &test))
             return RV_OK;
     } else {
         return RV_OK;

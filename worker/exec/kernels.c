@@ -1,7 +1,8 @@
 /* kernels.c: see kernels.h.
  *
- * Masks are made by vector comparisons and consumed by scatters, eight events at a time: where eight bytes of a mask
- * are 0 nothing is touched, which makes narrow windows cheap. No memory, no failure.
+ * Masks are made by vector comparisons and consumed 64 events at a time as bits: words of zeros are skipped, of a word
+ * with few ones the events are listed first, so that only they are touched and nothing is guessed; a word with many is
+ * walked through. No memory, no failure.
  */
 #include "kernels.h"
 
@@ -81,30 +82,47 @@ void rvw_kernel_table(const void *codes, unsigned width, uint32_t first, uint32_
     }
 }
 
-/* Runs `each` for k in 0 .. n, eight at a time where m has any. */
+#define FEW 24u /* ones in a word that are listed */
+
+/* Numbers of the ones of a word, plus `first`, into out, which has room for 64. Eight at once: how many there are is
+ * hard to foresee. */
+static inline __attribute__((always_inline)) uint32_t list_bits(uint64_t word, uint32_t first, uint32_t *out) {
+    uint32_t n = (uint32_t)__builtin_popcountll(word);
+    for (uint32_t i = 0; i < n; i += 8)
+        for (uint32_t k = i; k < i + 8; k++) {
+            out[k] = first + (uint32_t)__builtin_ctzll(word | 1ull << 63);
+            word &= word - 1;
+        }
+    return n;
+}
+
+/* Runs each_all for every k in 0 .. n where m is 1; where many are, each_masked for all of them. */
 #define SCATTER(each_all, each_masked)                                                                                 \
     do {                                                                                                               \
-        if (!m) {                                                                                                      \
-            for (uint32_t k = 0; k < n; k++)                                                                           \
-                (each_all);                                                                                            \
-            break;                                                                                                     \
-        }                                                                                                              \
-        uint32_t i = 0;                                                                                                \
-        for (; i + 8 <= n; i += 8) {                                                                                   \
-            if (none8(m + i))                                                                                          \
+        uint32_t hits[64], i = 0;                                                                                      \
+        for (uint32_t k = 0; !m && k < n; k++)                                                                         \
+            (each_all);                                                                                                \
+        for (; m && i + 64 <= n; i += 64) {                                                                            \
+            uint64_t word = rvw_pack64(m + i);                                                                         \
+            if (__builtin_popcountll(word) > (int)FEW) {                                                               \
+                for (uint32_t k = i; k < i + 64; k++)                                                                  \
+                    (each_masked);                                                                                     \
                 continue;                                                                                              \
-            for (uint32_t k = i; k < i + 8; k++)                                                                       \
-                (each_masked);                                                                                         \
+            }                                                                                                          \
+            for (uint32_t h = 0, end = list_bits(word, i, hits); h < end; h++) {                                       \
+                uint32_t k = hits[h];                                                                                  \
+                (each_all);                                                                                            \
+            }                                                                                                          \
         }                                                                                                              \
-        for (uint32_t k = i; k < n; k++)                                                                               \
+        for (uint32_t k = i; m && k < n; k++)                                                                          \
             (each_masked);                                                                                             \
     } while (0)
 
-void rvw_kernel_count(const uint16_t *row, uint32_t n, const uint8_t *m, uint32_t *count) {
+CLONES void rvw_kernel_count(const uint16_t *row, uint32_t n, const uint8_t *m, uint32_t *count) {
     SCATTER(count[row[k]]++, count[row[k]] += m[k]);
 }
 
-void rvw_kernel_seen(const uint16_t *row, uint32_t n, const uint8_t *m, uint8_t *seen) {
+CLONES void rvw_kernel_seen(const uint16_t *row, uint32_t n, const uint8_t *m, uint8_t *seen) {
     SCATTER(seen[row[k]] = 1, seen[row[k]] |= m[k]);
 }
 
@@ -115,16 +133,16 @@ static inline void put_first(int64_t *first, int64_t time) {
     *first = time < *first ? time : *first;
 }
 
-void rvw_kernel_last(const uint16_t *row, uint32_t n, const uint8_t *m, const int64_t *time, int64_t *last) {
+CLONES void rvw_kernel_last(const uint16_t *row, uint32_t n, const uint8_t *m, const int64_t *time, int64_t *last) {
     SCATTER(put_last(&last[row[k]], time[k]), put_last(&last[row[k]], m[k] ? time[k] : INT64_MIN));
 }
 
-void rvw_kernel_first(const uint16_t *row, uint32_t n, const uint8_t *m, const int64_t *time, int64_t *first) {
+CLONES void rvw_kernel_first(const uint16_t *row, uint32_t n, const uint8_t *m, const int64_t *time, int64_t *first) {
     SCATTER(put_first(&first[row[k]], time[k]), put_first(&first[row[k]], m[k] ? time[k] : INT64_MAX));
 }
 
-void rvw_kernel_sum(const uint16_t *row, uint32_t n, const uint8_t *m, const uint8_t *present, const int64_t *v,
-                    int64_t *sum) {
+CLONES void rvw_kernel_sum(const uint16_t *row, uint32_t n, const uint8_t *m, const uint8_t *present, const int64_t *v,
+                           int64_t *sum) {
     if (present)
         SCATTER(sum[row[k]] += v[k] & -(int64_t)present[k], sum[row[k]] += v[k] & -(int64_t)(m[k] & present[k]));
     else
@@ -235,16 +253,10 @@ CLONES bool rvw_kernel_add(const int64_t *x, const int64_t *y, const uint8_t *pr
     return over >> 63;
 }
 
-uint32_t rvw_kernel_pick(const uint8_t *m, uint32_t first, uint32_t n, uint32_t *idx) {
+CLONES uint32_t rvw_kernel_pick(const uint8_t *m, uint32_t first, uint32_t n, uint32_t *idx) {
     uint32_t found = 0, i = 0;
-    for (; i + 8 <= n; i += 8) {
-        if (none8(m + i))
-            continue;
-        for (uint32_t k = i; k < i + 8; k++) {
-            idx[found] = first + k;
-            found += m[k];
-        }
-    }
+    for (; i + 64 <= n; i += 64)
+        found += list_bits(rvw_pack64(m + i), first + i, idx + found);
     for (; i < n; i++) {
         idx[found] = first + i;
         found += m[i];
@@ -252,10 +264,36 @@ uint32_t rvw_kernel_pick(const uint8_t *m, uint32_t first, uint32_t n, uint32_t 
     return found;
 }
 
+CLONES uint32_t rvw_kernel_rows(const uint64_t *bitmap, uint32_t n_rows, uint32_t *at, uint32_t *idx, uint32_t room) {
+    uint32_t found = 0, row = *at;
+    while (row < n_rows && found < room) {
+        uint64_t word = bitmap[row >> 6] >> (row & 63);
+        if (!word || (found + 64 <= room && (row | 63) < n_rows)) {
+            if (word)
+                found += list_bits(word, row, idx + found);
+            row = (row | 63) + 1;
+            continue;
+        }
+        row += (uint32_t)__builtin_ctzll(word);
+        if (row < n_rows)
+            idx[found++] = row;
+        row++;
+    }
+    *at = row;
+    return found;
+}
+
 CLONES uint64_t rvw_bitmap_count(const uint64_t *bitmap, uint32_t n_words) {
     uint64_t n = 0;
     for (uint32_t i = 0; i < n_words; i++)
         n += (unsigned)__builtin_popcountll(bitmap[i]);
+    return n;
+}
+
+CLONES uint64_t rvw_bitmap_common(const uint64_t *a, const uint64_t *b, uint32_t n_words) {
+    uint64_t n = 0;
+    for (uint32_t i = 0; i < n_words; i++)
+        n += (unsigned)__builtin_popcountll(a[i] & b[i]);
     return n;
 }
 

@@ -75,8 +75,11 @@ bool rvw_kernel_add(const int64_t *x, const int64_t *y, const uint8_t *present, 
                     int64_t *out);
 /* Numbers of the bytes that are 1, plus `first`, into idx; returns how many. */
 uint32_t rvw_kernel_pick(const uint8_t *m, uint32_t first, uint32_t n, uint32_t *idx);
-/* How many bits are set. */
+/* Numbers of the bits set from *at on, below n_rows, into idx, at most `room`; moves *at on. */
+uint32_t rvw_kernel_rows(const uint64_t *bitmap, uint32_t n_rows, uint32_t *at, uint32_t *idx, uint32_t room);
+/* How many bits are set, in one or in both. */
 uint64_t rvw_bitmap_count(const uint64_t *bitmap, uint32_t n_words);
+uint64_t rvw_bitmap_common(const uint64_t *a, const uint64_t *b, uint32_t n_words);
 /* Positions of the last (first) event of each run of equal rows into at, which has room for n + 1; returns how many. */
 uint32_t rvw_kernel_run_ends(const uint16_t *row, uint32_t n, bool latest, uint32_t *at);
 

@@ -155,6 +155,12 @@ typedef struct {
     uint32_t counted; /* node of the explanation */
 } rvw_stage_t;
 
+/* Conjuncts of a condition, cheapest first. */
+typedef struct {
+    uint32_t n;
+    rvw_stage_t *stages;
+} rvw_conjuncts_t;
+
 typedef struct {
     uint32_t node;
     bool descending;
@@ -187,8 +193,7 @@ struct rvw_job {
     uint8_t *marks[RVW_MARKS]; /* a byte a node, while planning */
     rvw_stage_t population;    /* root RVW_NO_NODE: everyone */
     rvw_stage_t must;          /* nodes and passes that may fail: for everyone of the population */
-    uint32_t n_conditions;     /* conjuncts of the filter, cheapest first */
-    rvw_stage_t *conditions;
+    rvw_conjuncts_t filter;
     rvw_stage_t sink; /* order, groups, start: what every row of the answer needs */
     /* ROWS */
     uint32_t n_order, n_fields;
@@ -202,7 +207,7 @@ struct rvw_job {
     size_t *measure_at; /* offset of each state in a group's states; [n_measures] is their size */
     /* OVERLAP */
     uint32_t n_overlap;
-    rvw_stage_t *overlap;
+    rvw_conjuncts_t *overlap;
     /* RETENTION */
     uint32_t retention_pass;
     /* With `explain`: what is counted apart, in the order of the plan. */

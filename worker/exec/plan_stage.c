@@ -153,16 +153,16 @@ static int compare_stages(const void *a, const void *b) {
     return (x->root > y->root) - (x->root < y->root);
 }
 
-/* The conjuncts of a condition: its AND nodes taken apart. */
-static rv_status_t plan_conditions(rvw_job_t *job, uint32_t filter, rv_error_t *err) {
-    if (!filter)
+/* The conjuncts of a condition (1 + node; 0: none): its AND nodes taken apart. */
+static rv_status_t plan_conjuncts(rvw_job_t *job, uint32_t condition, rvw_conjuncts_t *ret, rv_error_t *err) {
+    if (!condition)
         return RV_OK;
     uint8_t *mark = rv_arena_zalloc(&job->arena, job->n_nodes + 1u, 1);
     if (!mark)
         return rv_fail_memory(err, "a filter");
     uint32_t n = 0;
-    mark[filter - 1] = 1;
-    for (uint32_t i = filter; i-- > 0;) {
+    mark[condition - 1] = 1;
+    for (uint32_t i = condition; i-- > 0;) {
         if (!mark[i])
             continue;
         if (job->nodes[i].op != RVW_OP(AND)) {
@@ -173,15 +173,15 @@ static rv_status_t plan_conditions(rvw_job_t *job, uint32_t filter, rv_error_t *
         for (uint32_t k = 0; k < job->nodes[i].n_args; k++)
             mark[job->nodes[i].args[k]] = 1;
     }
-    job->conditions = rv_arena_zalloc(&job->arena, n, sizeof *job->conditions);
-    if (!job->conditions)
+    ret->stages = rv_arena_zalloc(&job->arena, n, sizeof *ret->stages);
+    if (!ret->stages)
         return rv_fail_memory(err, "a filter");
-    for (uint32_t i = 0; i < filter; i++)
+    for (uint32_t i = 0; i < condition; i++)
         if (mark[i]) {
             uint32_t root = i + 1;
-            RVW_TRY(rvw_plan_stage(job, &root, 1, &job->conditions[job->n_conditions++], err));
+            RVW_TRY(rvw_plan_stage(job, &root, 1, &ret->stages[ret->n++], err));
         }
-    qsort(job->conditions, job->n_conditions, sizeof *job->conditions, compare_stages);
+    qsort(ret->stages, ret->n, sizeof *ret->stages, compare_stages);
     return RV_OK;
 }
 
@@ -207,10 +207,8 @@ static rv_status_t plan_sink_stages(rvw_job_t *job, rv_error_t *err) {
     job->overlap = rv_arena_zalloc(&job->arena, job->n_overlap + 1u, sizeof *job->overlap);
     if (!job->overlap)
         return rv_fail_memory(err, "the results of a query");
-    for (uint32_t i = 0; i < job->n_overlap; i++) {
-        uint32_t root = job->request->overlap->conditions[i] + 1;
-        RVW_TRY(rvw_plan_stage(job, &root, 1, &job->overlap[i], err));
-    }
+    for (uint32_t i = 0; i < job->n_overlap; i++)
+        RVW_TRY(plan_conjuncts(job, job->request->overlap->conditions[i] + 1, &job->overlap[i], err));
     if (job->request->sink_case != REVEILLE__V1__QUERY_REQUEST__SINK_RETENTION)
         return RV_OK;
     memset(job->marks[2], 0, job->n_nodes + 1u);
@@ -222,6 +220,6 @@ static rv_status_t plan_sink_stages(rvw_job_t *job, rv_error_t *err) {
 rv_status_t rvw_plan_stages(rvw_job_t *job, rv_error_t *err) {
     RVW_TRY(rvw_plan_stage(job, &job->program->population, 1, &job->population, err));
     RVW_TRY(plan_must(job, err));
-    RVW_TRY(plan_conditions(job, job->request->filter, err));
+    RVW_TRY(plan_conjuncts(job, job->request->filter, &job->filter, err));
     return plan_sink_stages(job, err);
 }

@@ -23,23 +23,13 @@ static uint32_t full_run(const uint64_t *bitmap, uint32_t n_rows, uint32_t at) {
 }
 
 bool rvw_rows_next(const uint64_t *bitmap, uint32_t n_rows, uint32_t *at, uint32_t *idx, rvw_batch_t *ret) {
-    uint32_t n = 0, run = full_run(bitmap, n_rows, *at);
+    uint32_t run = full_run(bitmap, n_rows, *at);
     if (run >= 256) {
         *ret = (rvw_batch_t){.n = run, .first = *at};
         *at += run;
         return true;
     }
-    while (*at < n_rows && n < RV_VECTOR) {
-        uint64_t word = bitmap[*at >> 6] >> (*at & 63);
-        if (!word) {
-            *at = (*at | 63) + 1;
-            continue;
-        }
-        *at += (uint32_t)__builtin_ctzll(word);
-        if (*at < n_rows)
-            idx[n++] = *at;
-        (*at)++;
-    }
+    uint32_t n = rvw_kernel_rows(bitmap, n_rows, at, idx, RV_VECTOR);
     *ret = (rvw_batch_t){.n = n, .idx = idx};
     return n > 0;
 }
@@ -99,8 +89,7 @@ static rv_status_t filter_picked(rvw_chunk_t *t, const rvw_stage_t *stage, uint3
         const uint8_t *out = t->scratch->vec[stage->root].data;
         for (uint32_t i = 0; i < batch.n; i++) {
             uint32_t row = batch.idx ? batch.idx[i] : batch.first + i;
-            if (!out[i])
-                bitmap[row >> 6] &= ~(1ull << (row & 63));
+            bitmap[row >> 6] &= ~((uint64_t)(out[i] ^ 1) << (row & 63));
         }
     }
     return RV_OK;
