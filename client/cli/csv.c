@@ -89,7 +89,7 @@ typedef struct {
 } marks_t;
 
 #ifdef __SSE2__
-static uint64_t equal(const __m128i *bytes, char c) {
+static inline uint64_t equal(const __m128i *bytes, char c) {
     __m128i wanted = _mm_set1_epi8(c);
     uint64_t found = 0;
     for (unsigned i = 0; i < 4; i++)
@@ -97,7 +97,7 @@ static uint64_t equal(const __m128i *bytes, char c) {
     return found;
 }
 
-static void mark(marks_t *marks) {
+static inline void mark(marks_t *marks) {
     __m128i bytes[4];
     memcpy(bytes, marks->p + marks->base, sizeof bytes);
     marks->special = equal(bytes, ',') | equal(bytes, '"') | equal(bytes, '\r') | equal(bytes, '\n') | equal(bytes, 0);
@@ -105,7 +105,7 @@ static void mark(marks_t *marks) {
         marks->foreign |= (unsigned)_mm_movemask_epi8(bytes[i]);
 }
 #else
-static void mark(marks_t *marks) {
+static inline void mark(marks_t *marks) {
     static const bool SPECIAL[256] = {[','] = true, ['"'] = true, ['\r'] = true, ['\n'] = true, [0] = true};
     marks->special = 0;
     for (unsigned i = 0; i < BLOCK; i++) {

@@ -80,8 +80,7 @@ static bool make_room(rv_dictionary_t *d, size_t n) {
 bool rv_dictionary_append(rv_dictionary_t *d, const char *p, size_t n) {
     if (!make_room(d, n))
         return false;
-    if (n)
-        memcpy(d->data + d->used, p, n);
+    rv_copy_short(d->data + d->used, p, n);
     d->starts[d->n] = (uint32_t)d->used;
     d->lengths[d->n++] = (uint32_t)n;
     d->used += n;
@@ -170,7 +169,8 @@ uint32_t rv_dictionary_number(rv_dictionary_t *d, const char *p, size_t n, bool 
 }
 
 bool rv_dictionary_is_last(const rv_dictionary_t *d, const char *p, size_t n) {
-    return d->n && d->lengths[d->n - 1] == n && memcmp(d->data + d->used - n, p, n) == 0;
+    return d->n && d->lengths[d->n - 1] == n && d->data[d->used - 1] == p[n - 1] &&
+           memcmp(d->data + d->used - n, p, n) == 0;
 }
 
 size_t rv_dictionary_count(const rv_dictionary_t *d) {
