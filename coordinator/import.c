@@ -11,6 +11,7 @@
 #include "imports.h"
 #include "mutate.h"
 #include "plan.h"
+#include "reveille/heap.h"
 #include "reveille/v1/contact.pb-c.h"
 #include "reveille/v1/event.pb-c.h"
 #include "reveille/wire.h"
@@ -45,6 +46,7 @@ static void stream_free(stream_t *stream) {
     }
     rvc_imports_close(stream->core->imports, stream->record.id);
     free(stream);
+    rv_heap_trim();
 }
 
 static void fail(stream_t *stream, const rv_error_t *err) {

@@ -15,6 +15,11 @@
 #define RV_VERSION "0"
 #endif
 
+/* Batches of an import take and give back blocks of a few MiB all the time: they come from the heap, which is trimmed
+ * when the import ends. */
+#define HEAP_BLOCK (8 << 20)
+#define HEAP_REST (16 << 20)
+
 /* Blocks the signals that stop the daemon, before any thread exists, and gives them as a descriptor; -1 on failure. */
 static int stop_signals(void) {
     sigset_t set;
@@ -42,7 +47,7 @@ int main(int argc, char **argv) {
         puts("reveille-coordinator " RV_VERSION);
         return 0;
     }
-    rv_heap_bound();
+    rv_heap_bound(HEAP_BLOCK, HEAP_REST);
     rv_log_level(settings.log_level);
     int stop_fd = stop_signals();
     if (stop_fd < 0) {

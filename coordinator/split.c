@@ -55,7 +55,7 @@ static Reveille__V1__StringColumn *copy_strings(const rvc_strings_t *strings, co
     if (!data)
         return NULL;
     for (size_t i = 0; i < n; i++) {
-        memcpy(at, strings->data + strings->offsets[picked[i]], lengths[i]);
+        rv_copy_short(at, strings->data + strings->offsets[picked[i]], lengths[i]);
         at += lengths[i];
     }
     reveille__v1__string_column__init(column);

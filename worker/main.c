@@ -14,6 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define HEAP_BLOCK (256 << 10) /* bytes: rv_heap_bound */
+#define HEAP_REST (1 << 20)
+
 typedef struct {
     const char *name, *data, *endpoints;
     unsigned threads;
@@ -135,7 +138,7 @@ int main(int argc, char **argv) {
     int parsed = parse(argc, argv, &options);
     if (parsed >= 0)
         return parsed;
-    rv_heap_bound();
+    rv_heap_bound(HEAP_BLOCK, HEAP_REST);
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);

@@ -1,6 +1,8 @@
-/* csv.c: the reader keeps one buffer. A record is scanned where it lies; when the bytes do not suffice, more are read
- * behind them and the scan of that record starts again. Fields point into the buffer; only fields with doubled quotes
- * are copied, to a scratch buffer, because the raw record must stay as it is for the file of rejects.
+/* csv.c: the reader keeps one buffer. A record is scanned where it lies, in blocks of 64 bytes: a word has a bit for
+ * each byte of a block that can end a field, another one for each that is not ASCII. When the bytes do not suffice,
+ * more are read behind them and the scan of that record starts again. Behind them is a block of zeros. Fields point
+ * into the buffer; only fields with doubled quotes are copied, to a scratch buffer, because the raw record must stay as
+ * it is for the file of rejects.
  *
  * After a broken record the reading goes on with the next physical line: a quote that never closes must not swallow the
  * file. One thread. Failure: only the source can fail; records that are wrong are told to the caller one by one. */
@@ -8,12 +10,13 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
+#define BLOCK 64u
 #define LEAST_BUFFER (256u << 10) /* stays in the processor's cache */
 #define MOST_BUFFER (4u << 20)    /* several times the longest record */
-
-enum { ORDINARY, COMMA, QUOTE, RETURN, NEWLINE, NUL };
-static const unsigned char CLASS[256] = {[','] = COMMA, ['"'] = QUOTE, ['\r'] = RETURN, ['\n'] = NEWLINE, [0] = NUL};
 
 struct rv_csv {
     rv_csv_read_fn read;
@@ -55,7 +58,7 @@ static rv_status_t fill(rv_csv_t *csv, rv_error_t *err) {
     }
     if (csv->have >= csv->cap / 2 && csv->cap < MOST_BUFFER) { /* the first, or long records */
         size_t cap = csv->cap ? csv->cap * 4 : LEAST_BUFFER;
-        char *buffer = realloc(csv->buffer, cap);
+        char *buffer = realloc(csv->buffer, cap + BLOCK);
         if (!buffer)
             return rv_fail_memory(err, "a record");
         csv->buffer = buffer;
@@ -66,6 +69,7 @@ static rv_status_t fill(rv_csv_t *csv, rv_error_t *err) {
         return rv_fail_as(err, RV_UNKNOWN, RV_REASON_NONE, "the input cannot be read: %s", strerror((int)-n));
     csv->ended = n == 0;
     csv->have += (size_t)n;
+    memset(csv->buffer + csv->have, 0, BLOCK);
     return RV_OK;
 }
 
@@ -76,6 +80,59 @@ static bool need_scratch(rv_csv_t *csv) {
     return csv->scratch != NULL;
 }
 
+/* Where fields of a record may end. */
+typedef struct {
+    const char *p;
+    size_t n, base;   /* bytes of the record, and before the block */
+    uint64_t special; /* bytes of the block: comma, quote, carriage return, line feed, NUL */
+    uint64_t foreign; /* bytes of this block and those before it that are not ASCII */
+} marks_t;
+
+#ifdef __SSE2__
+static inline uint64_t equal(const __m128i *bytes, char c) {
+    __m128i wanted = _mm_set1_epi8(c);
+    uint64_t found = 0;
+    for (unsigned i = 0; i < 4; i++)
+        found |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes[i], wanted)) << (16 * i);
+    return found;
+}
+
+static inline void mark(marks_t *marks) {
+    __m128i bytes[4];
+    memcpy(bytes, marks->p + marks->base, sizeof bytes);
+    marks->special = equal(bytes, ',') | equal(bytes, '"') | equal(bytes, '\r') | equal(bytes, '\n') | equal(bytes, 0);
+    for (unsigned i = 0; i < 4; i++)
+        marks->foreign |= (unsigned)_mm_movemask_epi8(bytes[i]);
+}
+#else
+static inline void mark(marks_t *marks) {
+    static const bool SPECIAL[256] = {[','] = true, ['"'] = true, ['\r'] = true, ['\n'] = true, [0] = true};
+    marks->special = 0;
+    for (unsigned i = 0; i < BLOCK; i++) {
+        unsigned char byte = (unsigned char)marks->p[marks->base + i];
+        marks->special |= (uint64_t)SPECIAL[byte] << i;
+        marks->foreign |= byte & 0x80u;
+    }
+}
+#endif
+
+/* The next special byte from i on, which only rises; n when there is none. */
+static inline size_t next_mark(marks_t *marks, size_t i) {
+    while (i < marks->n) {
+        while (i >= marks->base + BLOCK) {
+            marks->base += BLOCK;
+            mark(marks);
+        }
+        uint64_t rest = marks->special & UINT64_MAX << (i - marks->base);
+        if (rest) {
+            i = marks->base + (size_t)__builtin_ctzll(rest);
+            break;
+        }
+        i = marks->base + BLOCK;
+    }
+    return i < marks->n ? i : marks->n;
+}
+
 /* What a scan came to. */
 typedef struct {
     enum { WHOLE, SHORT, BROKEN } outcome;
@@ -83,6 +140,7 @@ typedef struct {
     size_t next;         /* of a whole one: bytes up to the next record */
     size_t raw;          /* and without its end of line */
     size_t fields, newlines;
+    bool ascii; /* of a whole one: surely nothing else */
 } scan_t;
 
 static scan_t broken(const char *problem) {
@@ -102,12 +160,12 @@ static const char *undoubled(rv_csv_t *csv, const char *p, size_t n, uint32_t *r
 }
 
 /* A field in quotes: p[*at] is the opening one. Leaves *at behind the closing one. */
-static scan_t scan_quoted(rv_csv_t *csv, const char *p, size_t n, size_t *at, rv_csv_field_t *field, size_t *newlines) {
-    size_t i = *at + 1, start = i;
+static scan_t scan_quoted(rv_csv_t *csv, marks_t *marks, size_t *at, rv_csv_field_t *field, size_t *newlines) {
+    const char *p = marks->p;
+    size_t n = marks->n, i = *at + 1, start = i;
     bool doubled = false;
     for (;; i++) {
-        while (i < n && CLASS[(unsigned char)p[i]] == ORDINARY)
-            i++;
+        i = next_mark(marks, i);
         if (i > RV_CSV_MAX_RECORD)
             return broken("the record is longer than 1 MiB, or a quote is not closed");
         if (i >= n)
@@ -139,20 +197,21 @@ static scan_t scan_quoted(rv_csv_t *csv, const char *p, size_t n, size_t *at, rv
 /* One record at p, of which n bytes are there. */
 static scan_t scan(rv_csv_t *csv, const char *p, size_t n) {
     scan_t result = {.outcome = WHOLE};
+    marks_t marks = {.p = p, .n = n};
     size_t i = 0;
     csv->scratch_used = 0;
+    mark(&marks);
     for (;;) {
         if (result.fields == RV_CSV_MAX_FIELDS)
             return broken("the record has more than 4096 fields");
         rv_csv_field_t *field = &csv->fields[result.fields++];
         if (i < n && p[i] == '"') {
-            scan_t quoted = scan_quoted(csv, p, n, &i, field, &result.newlines);
+            scan_t quoted = scan_quoted(csv, &marks, &i, field, &result.newlines);
             if (quoted.outcome != WHOLE)
                 return quoted;
         } else {
             size_t start = i;
-            while (i < n && CLASS[(unsigned char)p[i]] == ORDINARY)
-                i++;
+            i = next_mark(&marks, i);
             *field = (rv_csv_field_t){p + start, (uint32_t)(i - start), false};
         }
         if (i > RV_CSV_MAX_RECORD)
@@ -160,6 +219,7 @@ static scan_t scan(rv_csv_t *csv, const char *p, size_t n) {
         if (i >= n) {
             result.outcome = csv->ended ? WHOLE : SHORT;
             result.next = result.raw = n;
+            result.ascii = !marks.foreign;
             return result;
         }
         if (p[i] == ',') {
@@ -170,6 +230,7 @@ static scan_t scan(rv_csv_t *csv, const char *p, size_t n) {
             result.raw = i;
             result.next = i + (p[i] == '\n' ? 1 : 2);
             result.newlines++;
+            result.ascii = !marks.foreign;
             return result;
         }
         if (p[i] == '\r' && i + 1 >= n && !csv->ended)
@@ -274,7 +335,7 @@ rv_status_t rv_csv_next(rv_csv_t *csv, rv_csv_record_t *ret, bool *ret_more, rv_
             advance(csv, result.next, result.newlines);
             continue;
         }
-        if (result.outcome == WHOLE && !rv_utf8_valid(p, result.raw))
+        if (result.outcome == WHOLE && !result.ascii && !rv_utf8_valid(p, result.raw))
             result = broken("the record is not UTF-8");
         if (result.outcome == BROKEN)
             return take_line(csv, result.problem, ret, err);

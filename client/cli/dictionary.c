@@ -1,13 +1,20 @@
-/* dictionary.c: a table of open addressing over numbers of strings; grows at half full. Hashes are kept in it, so that
- * neither growing nor passing another string's slot reads a string. The table is made at the first look-up, so that a
- * plain column of strings costs none. Most strings are short: they are hashed and compared as two words. One thread. */
+/* dictionary.c: a table of open addressing over numbers of strings; grows at half full. Most strings are short: they
+ * are hashed and compared as two words, which are kept in the table, so that a look-up reads one slot and no string.
+ * The table is made at the first look-up, so that a plain column of strings costs none. One thread. */
 #include "dictionary.h"
 #include "reveille/hash.h"
 #include <stdlib.h>
 #include <string.h>
 
+/* What tells a string from others: its length and, up to 16 bytes, its words; a longer one has its hash there. */
 typedef struct {
-    uint32_t hash, number; /* number + 1; 0 is free */
+    uint64_t words[2];
+    uint32_t n;
+} print_t;
+
+typedef struct {
+    print_t print;
+    uint32_t number; /* number + 1; 0 is free */
 } slot_t;
 
 struct rv_dictionary {
@@ -17,6 +24,7 @@ struct rv_dictionary {
     size_t n, n_cap;
     slot_t *table;
     size_t slots;
+    bool filled; /* the table holds something */
 };
 
 rv_dictionary_t *rv_dictionary_new(void) {
@@ -37,8 +45,9 @@ void rv_dictionary_destroy(rv_dictionary_t **dictionary) {
 
 void rv_dictionary_clear(rv_dictionary_t *d) {
     d->used = d->n = 0;
-    if (d->table)
+    if (d->filled)
         memset(d->table, 0, d->slots * sizeof *d->table);
+    d->filled = false;
 }
 
 static bool grow_array(uint32_t **array, size_t cap) {
@@ -71,97 +80,97 @@ static bool make_room(rv_dictionary_t *d, size_t n) {
 bool rv_dictionary_append(rv_dictionary_t *d, const char *p, size_t n) {
     if (!make_room(d, n))
         return false;
-    if (n)
-        memcpy(d->data + d->used, p, n);
+    rv_copy_short(d->data + d->used, p, n);
     d->starts[d->n] = (uint32_t)d->used;
     d->lengths[d->n++] = (uint32_t)n;
     d->used += n;
     return true;
 }
 
-static bool grow_table(rv_dictionary_t *d) {
-    size_t slots = d->slots ? d->slots * 2 : 128;
-    slot_t *table = calloc(slots, sizeof *table);
-    if (!table)
-        return false;
-    for (size_t i = 0; i < d->slots; i++) {
-        size_t at = d->table[i].hash & (slots - 1);
-        while (d->table[i].number && table[at].number)
-            at = (at + 1) & (slots - 1);
-        if (d->table[i].number)
-            table[at] = d->table[i];
-    }
-    free(d->table);
-    d->table = table;
-    d->slots = slots;
-    return true;
-}
-
 /* The first and the last eight bytes of 8 to 16, the first and the last four of 4 to 7, or what there is. */
-static void words_of(const char *p, size_t n, uint64_t words[2]) {
+static print_t print_of(const char *p, size_t n) {
+    print_t print = {.n = (uint32_t)n};
     uint32_t first, last;
-    words[0] = words[1] = 0;
-    if (n >= 8) {
-        memcpy(&words[0], p, 8);
-        memcpy(&words[1], p + n - 8, 8);
+    if (n > 16) {
+        print.words[0] = rv_hash(p, n);
+    } else if (n >= 8) {
+        memcpy(&print.words[0], p, 8);
+        memcpy(&print.words[1], p + n - 8, 8);
     } else if (n >= 4) {
         memcpy(&first, p, 4);
         memcpy(&last, p + n - 4, 4);
-        words[0] = first;
-        words[1] = last;
+        print.words[0] = first;
+        print.words[1] = last;
     } else
         for (size_t i = 0; i < n; i++)
-            words[0] = words[0] << 8 | (unsigned char)p[i];
+            print.words[0] = print.words[0] << 8 | (unsigned char)p[i];
+    return print;
 }
 
-static uint32_t hash_of(const char *p, size_t n) {
-    uint64_t words[2];
-    if (n > 16)
-        return (uint32_t)rv_hash(p, n);
-    words_of(p, n, words);
-    uint64_t hash = (words[0] ^ n) * 0x9E3779B97F4A7C15ull;
-    hash = ((hash ^ hash >> 32) + words[1]) * 0xC2B2AE3D27D4EB4Full;
-    return (uint32_t)(hash >> 32);
+/* Where the string's slot would be. */
+static size_t place_of(const rv_dictionary_t *d, const print_t *print) {
+    uint64_t hash = (print->words[0] ^ print->n) * 0x9E3779B97F4A7C15ull;
+    hash = ((hash ^ hash >> 32) + print->words[1]) * 0xC2B2AE3D27D4EB4Full;
+    return (size_t)(hash >> 32) & (d->slots - 1);
 }
 
-/* Of the same length n. */
-static bool same(const char *p, const char *q, size_t n) {
-    uint64_t x[2], y[2];
-    if (n > 16)
-        return memcmp(p, q, n) == 0;
-    words_of(p, n, x);
-    words_of(q, n, y);
-    return x[0] == y[0] && x[1] == y[1];
+static bool grow_table(rv_dictionary_t *d) {
+    size_t slots = d->slots ? d->slots * 2 : 128;
+    slot_t *old = d->table, *table = calloc(slots, sizeof *table);
+    size_t n_old = d->slots;
+    if (!table)
+        return false;
+    d->table = table;
+    d->slots = slots;
+    for (size_t i = 0; i < n_old; i++) {
+        size_t at = place_of(d, &old[i].print);
+        while (old[i].number && table[at].number)
+            at = (at + 1) & (slots - 1);
+        if (old[i].number)
+            table[at] = old[i];
+    }
+    free(old);
+    return true;
 }
 
 /* The string's slot, or the free one where it would be. */
-static slot_t *probe(const rv_dictionary_t *d, uint32_t hash, const char *p, size_t n) {
-    size_t at = hash & (d->slots - 1);
-    for (; d->table[at].number; at = (at + 1) & (d->slots - 1)) {
-        uint32_t number = d->table[at].number - 1;
-        if (d->table[at].hash == hash && d->lengths[number] == n && same(d->data + d->starts[number], p, n))
-            break;
+static slot_t *probe(const rv_dictionary_t *d, const print_t *print, const char *p) {
+    size_t at = place_of(d, print);
+    for (;; at = (at + 1) & (d->slots - 1)) {
+        slot_t *slot = &d->table[at];
+        if (!slot->number)
+            return slot;
+        if (slot->print.n == print->n && slot->print.words[0] == print->words[0] &&
+            slot->print.words[1] == print->words[1] &&
+            (print->n <= 16 || memcmp(d->data + d->starts[slot->number - 1], p, print->n) == 0))
+            return slot;
     }
-    return &d->table[at];
 }
 
 bool rv_dictionary_has(const rv_dictionary_t *d, const char *p, size_t n) {
-    return d->table && probe(d, hash_of(p, n), p, n)->number;
+    print_t print = print_of(p, n);
+    return d->table && probe(d, &print, p)->number;
 }
 
 uint32_t rv_dictionary_number(rv_dictionary_t *d, const char *p, size_t n, bool *ret_added) {
-    uint32_t hash = hash_of(p, n);
     if (d->n * 2 >= d->slots && !grow_table(d))
         return UINT32_MAX;
-    slot_t *slot = probe(d, hash, p, n);
+    print_t print = print_of(p, n);
+    slot_t *slot = probe(d, &print, p);
     *ret_added = false;
     if (slot->number)
         return slot->number - 1;
     if (!rv_dictionary_append(d, p, n))
         return UINT32_MAX;
-    *slot = (slot_t){hash, (uint32_t)d->n};
+    *slot = (slot_t){print, (uint32_t)d->n};
+    d->filled = true;
     *ret_added = true;
     return (uint32_t)d->n - 1;
+}
+
+bool rv_dictionary_is_last(const rv_dictionary_t *d, const char *p, size_t n) {
+    return d->n && d->lengths[d->n - 1] == n && d->data[d->used - 1] == p[n - 1] &&
+           memcmp(d->data + d->used - n, p, n) == 0;
 }
 
 size_t rv_dictionary_count(const rv_dictionary_t *d) {

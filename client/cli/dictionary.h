@@ -13,6 +13,8 @@ void rv_dictionary_clear(rv_dictionary_t *dictionary);
 uint32_t rv_dictionary_number(rv_dictionary_t *dictionary, const char *p, size_t n, bool *ret_added);
 /* The string is there, and was numbered. */
 bool rv_dictionary_has(const rv_dictionary_t *dictionary, const char *p, size_t n);
+/* The string that was added last is this one (of at least a byte). */
+bool rv_dictionary_is_last(const rv_dictionary_t *dictionary, const char *p, size_t n);
 /* Adds a string without asking whether it is there. False without memory. */
 bool rv_dictionary_append(rv_dictionary_t *dictionary, const char *p, size_t n);
 size_t rv_dictionary_count(const rv_dictionary_t *dictionary);

@@ -51,22 +51,29 @@ static unsigned pair(const char *p) {
     return (unsigned)(p[0] - '0') * 10 + (unsigned)(p[1] - '0');
 }
 
+/* Eight bytes are digits and colons as in 00:00:00. */
+static bool clock_shape(const char *text) {
+    static const char ZERO[8] = "00:00:00", ROOM[8] = "vv\x7fvv\x7fvv"; /* a digit has room for 9, 'v' + 9 == 0x7f */
+    uint64_t bytes, zero, room;
+    memcpy(&bytes, text, 8);
+    memcpy(&zero, ZERO, 8);
+    memcpy(&room, ROOM, 8);
+    bytes ^= zero;
+    return !((bytes | (bytes + room)) & 0x8080808080808080ull); /* a carry needs a byte that fails anyway */
+}
+
 /* YYYY-MM-DDThh:mm:ssZ; false sends the text to the full parser. */
 static bool quick_time(rv_field_t *field, const char *text, size_t n, int64_t *ret_ms) {
-    static const char SHAPE[] = "0000-00-00T00:00:00Z";
-    if (n != 20)
+    if (n != 20 || text[10] != 'T' || text[19] != 'Z' || !clock_shape(text + 11))
         return false;
-    for (size_t i = 0; i < 20; i++)
-        if (SHAPE[i] == '0' ? (unsigned char)(text[i] - '0') > 9 : text[i] != SHAPE[i])
-            return false;
     unsigned h = pair(text + 11), m = pair(text + 14), s = pair(text + 17);
-    if (h > 23 || m > 59 || s > 59 || text[0] != '2' || text[1] != '0')
+    if (h > 23 || m > 59 || s > 59)
         return false;
-    if (!field->day_known || memcmp(field->day, text + 2, 8) != 0) {
+    if (!field->day_known || memcmp(field->day, text, 10) != 0) {
         int64_t days;
         if (!rv_date_parse(text, 10, &days))
             return false;
-        memcpy(field->day, text + 2, 8);
+        memcpy(field->day, text, 10);
         field->day_ms = days * RV_DAY_MS;
         field->day_known = true;
     }
@@ -115,7 +122,8 @@ static bool decimal(rv_field_t *field, unsigned scale, const char *text, size_t 
         }
         size_t decimals = point < n ? n - point - 1 : 0;
         if (i == n && digits > 0 && decimals <= scale && (point == n || decimals > 0)) {
-            *ret = (text[0] == '-' ? -(rv_i128_t)value : (rv_i128_t)value) * rv_pow10((unsigned)(scale - decimals));
+            value = text[0] == '-' ? -value : value;
+            *ret = decimals == scale ? value : value * rv_pow10((unsigned)(scale - decimals));
             return true;
         }
     }

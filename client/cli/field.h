@@ -6,7 +6,7 @@
 
 /* What parsing needs beside the text; starts as {0}, free with rv_field_done. */
 typedef struct {
-    char day[8];    /* the last date seen, YYYY-MM-DD without its first two digits: neighbours share it */
+    char day[10];   /* the last date seen, YYYY-MM-DD: neighbours share it */
     int64_t day_ms; /* its midnight */
     bool day_known;
     char reason[160]; /* of the last failure */

@@ -1,9 +1,10 @@
 /* gather.c: one growing array a column. Strings are numbered by a dictionary as long as that pays: a column whose
- * strings were mostly different in one batch is sent plain from the next one on. Keys of events' contacts and names of
- * types are always numbered.
+ * strings were mostly different in one batch is sent plain from the next one on. Keys of events' contacts always have
+ * numbers, but where most rows have another contact than the one before only neighbours are compared. Names of types
+ * are always looked up.
  *
- * The size of the message is bounded from above as rows come: a fixed part a row (every column as if it were full) and
- * the new strings. One thread. */
+ * The size of the message is bounded from above as rows come: a fixed part a row for each column that is used, and the
+ * new strings. One thread. */
 #include "gather.h"
 #include "dictionary.h"
 #include "reveille/limits.h"
@@ -12,12 +13,16 @@
 
 typedef struct {
     rv_type_t type;
+    size_t width; /* bytes of a row at most, strings aside */
+    bool text;
     size_t values, unsets; /* rows with a value, rows that lose theirs */
     uint8_t *present, *unset;
     int64_t *ints;
     double *doubles;
     rv_i128_t *wides; /* made when a coefficient first needs it */
-    bool wide, plain;
+    bool wide;
+    bool plain;      /* a string a row, without numbers */
+    bool neighbours; /* numbered, but equal strings only where they follow each other */
     uint32_t *codes;
     rv_dictionary_t *strings;
     Reveille__V1__Column message;
@@ -42,10 +47,12 @@ static bool is_text(rv_type_t type) {
 static bool make_column(column_t *column, const rv_target_t *target, bool plain) {
     size_t bits = (RV_BATCH_ROWS + 7) / 8;
     column->type = target->type;
+    column->text = is_text(target->type);
+    column->width = column->text ? 5 : 9;
     column->plain = plain;
     column->present = calloc(1, bits);
     column->unset = calloc(1, bits);
-    if (is_text(target->type)) {
+    if (column->text) {
         column->codes = malloc(RV_BATCH_ROWS * sizeof *column->codes);
         column->strings = rv_dictionary_new();
         return column->present && column->unset && column->codes && column->strings;
@@ -71,7 +78,6 @@ rv_batch_t *rv_batch_new(const rv_targets_t *targets) {
         bool plain = events ? i == RV_TARGET_ID : i == RV_TARGET_KEY; /* what is different in every row */
         if (!make_column(&batch->columns[i], &targets->at[i], plain))
             goto memory;
-        batch->row_bytes += is_text(targets->at[i].type) ? 5 : 9;
     }
     return batch;
 memory:
@@ -102,9 +108,14 @@ void rv_batch_destroy(rv_batch_t **batch) {
     *batch = NULL;
 }
 
-/* These columns are numbered whatever they hold. */
-static bool always_numbered(const rv_batch_t *batch, size_t target) {
-    return batch->targets->kind == RV_IMPORT_EVENTS && (target == RV_TARGET_KEY || target == RV_TARGET_TYPE);
+/* From now on strings of this column are not looked up. */
+static void stop_looking(const rv_batch_t *batch, size_t target) {
+    column_t *column = &batch->columns[target];
+    bool events = batch->targets->kind == RV_IMPORT_EVENTS;
+    if (events && target == RV_TARGET_KEY)
+        column->neighbours = true;
+    else if (!events || target != RV_TARGET_TYPE)
+        column->plain = true;
 }
 
 void rv_batch_clear(rv_batch_t *batch) {
@@ -117,103 +128,109 @@ void rv_batch_clear(rv_batch_t *batch) {
             memset(column->unset, 0, bits);
         if (column->strings) {
             size_t different = rv_dictionary_count(column->strings);
-            if (!column->plain && !always_numbered(batch, i) && column->values > 1000 && different > column->values / 2)
-                column->plain = true;
+            if (column->values > 1000 && different > column->values / 2)
+                stop_looking(batch, i);
             rv_dictionary_clear(column->strings);
         }
         column->values = column->unsets = 0;
+        column->width = column->text ? 5 : 9;
         column->wide = false;
     }
-    batch->rows = batch->bytes = 0;
+    batch->rows = batch->bytes = batch->row_bytes = 0;
 }
 
 size_t rv_batch_rows(const rv_batch_t *batch) {
     return batch->rows;
 }
 
+static bool needs_width(const column_t *column, const rv_value_t *value) {
+    return column->type == RV_DECIMAL && !column->wide && value->present && value->wide != (int64_t)value->wide;
+}
+
+/* What a cell adds to the message at most, its column's part of every row aside. */
+static size_t cell_bytes(const rv_batch_t *batch, const column_t *column, const rv_cell_in_t *cell) {
+    size_t bytes = column->text && cell->value.present ? cell->value.s.n + 4u : 0;
+    if (!column->values && !column->unsets)
+        bytes += column->width * (batch->rows + 1);
+    return needs_width(column, &cell->value) ? bytes + 8 * (batch->rows + 1) : bytes;
+}
+
+/* The column's part of every row grows. */
+static void widen_rows(rv_batch_t *batch, size_t bytes) {
+    batch->bytes += bytes * batch->rows;
+    batch->row_bytes += bytes;
+}
+
 /* From now on the column's coefficients have 128 bits. */
-static bool widen(column_t *column, size_t rows) {
+static bool widen(rv_batch_t *batch, column_t *column) {
     if (!column->wides && !(column->wides = malloc(RV_BATCH_ROWS * sizeof *column->wides)))
         return false;
-    for (size_t i = 0; i < rows; i++)
+    for (size_t i = 0; i < batch->rows; i++)
         column->wides[i] = column->ints[i];
     column->wide = true;
+    column->width += 8;
+    widen_rows(batch, 8);
     return true;
 }
 
-static bool add_string(column_t *column, size_t row, const rv_value_t *value, size_t *bytes) {
+static bool add_string(rv_batch_t *batch, column_t *column, const rv_value_t *value) {
+    rv_dictionary_t *strings = column->strings;
     bool added = true;
-    if (column->plain) {
-        column->codes[row] = 0;
-        *bytes += value->s.n;
-        return rv_dictionary_append(column->strings, value->s.p, value->s.n);
-    }
     uint32_t code = 0;
-    if (value->present) {
-        code = rv_dictionary_number(column->strings, value->s.p, value->s.n, &added);
-        *bytes += added ? value->s.n + 4 : 0;
+    if (column->plain) {
+        batch->bytes += value->s.n;
+        return rv_dictionary_append(strings, value->s.p, value->s.n);
     }
-    column->codes[row] = code;
+    if (column->neighbours) {
+        added = !rv_dictionary_is_last(strings, value->s.p, value->s.n);
+        if (added && !rv_dictionary_append(strings, value->s.p, value->s.n))
+            return false;
+        code = (uint32_t)rv_dictionary_count(strings) - 1;
+    } else if (value->present) {
+        code = rv_dictionary_number(strings, value->s.p, value->s.n, &added);
+    }
+    if (added && value->present)
+        batch->bytes += value->s.n + 4;
+    column->codes[batch->rows] = code;
     return code != UINT32_MAX;
 }
 
-static bool needs_width(const column_t *column, const rv_value_t *value) {
-    return column->type == RV_DECIMAL && value->present && (value->wide > INT64_MAX || value->wide < INT64_MIN);
-}
-
-static bool add_cell(column_t *column, size_t row, const rv_cell_in_t *cell, size_t *bytes) {
+static bool add_cell(rv_batch_t *batch, column_t *column, const rv_cell_in_t *cell) {
     const rv_value_t *value = &cell->value;
-    if (value->present) {
-        column->present[row / 8] |= (uint8_t)(1u << (row % 8));
-        column->values++;
-    } else if (cell->unset) {
-        column->unset[row / 8] |= (uint8_t)(1u << (row % 8));
-        column->unsets++;
+    size_t row = batch->rows;
+    if (value->present || cell->unset) {
+        uint8_t *bits = value->present ? column->present : column->unset;
+        if (!column->values && !column->unsets)
+            widen_rows(batch, column->width);
+        bits[row / 8] |= (uint8_t)(1u << (row % 8));
+        column->values += value->present;
+        column->unsets += !value->present;
     }
-    if (column->strings)
-        return add_string(column, row, value, bytes);
-    if (column->doubles) {
+    if (column->text)
+        return add_string(batch, column, value);
+    if (needs_width(column, value) && !widen(batch, column))
+        return false;
+    if (column->doubles)
         column->doubles[row] = value->present ? value->d : 0;
-        return true;
-    }
-    if (column->type != RV_DECIMAL) {
-        column->ints[row] = value->present ? value->i : 0;
-        return true;
-    }
-    rv_i128_t coefficient = value->present ? value->wide : 0;
-    if (!column->wide && needs_width(column, value)) {
-        if (!widen(column, row))
-            return false;
-        *bytes += 8 * row;
-    }
-    if (column->wide) {
-        column->wides[row] = coefficient;
-        *bytes += 8;
-    } else
-        column->ints[row] = (int64_t)coefficient;
+    else if (column->wide)
+        column->wides[row] = value->present ? value->wide : 0;
+    else
+        column->ints[row] = !value->present ? 0 : column->type == RV_DECIMAL ? (int64_t)value->wide : value->i;
     return true;
-}
-
-/* What a cell may add to the message beyond the fixed part of its row. */
-static size_t cell_bytes(const rv_batch_t *batch, const column_t *column, const rv_value_t *value) {
-    if (is_text(column->type))
-        return value->present ? value->s.n + 4u : 0;
-    if (column->wide)
-        return 8;
-    return needs_width(column, value) ? 8 * (batch->rows + 1) : 0;
 }
 
 rv_status_t rv_batch_add(rv_batch_t *batch, const rv_cell_in_t *cells, bool *ret_full, rv_error_t *err) {
     size_t n = batch->targets->n, most = batch->row_bytes;
     for (size_t i = 0; i < n; i++)
-        most += cell_bytes(batch, &batch->columns[i], &cells[i].value);
+        if (cells[i].value.present || cells[i].unset)
+            most += cell_bytes(batch, &batch->columns[i], &cells[i]);
     if (most > RV_BATCH_BYTES && batch->rows == 0)
         return rv_fail(err, RV_REASON_LIMIT, "the row needs %zu bytes, more than a request may have", most);
     *ret_full = batch->rows == RV_BATCH_ROWS || batch->bytes + most > RV_BATCH_BYTES;
     if (*ret_full)
         return RV_OK;
     for (size_t i = 0; i < n; i++)
-        if (!add_cell(&batch->columns[i], batch->rows, &cells[i], &batch->bytes))
+        if (!add_cell(batch, &batch->columns[i], &cells[i]))
             return rv_fail_memory(err, "a batch");
     batch->bytes += batch->row_bytes;
     batch->rows++;

@@ -78,7 +78,8 @@ static bool set_reason(rv_trace_t *trace, entry_t *entry, const char *why) {
     return true;
 }
 
-bool rv_trace_add(rv_trace_t *trace, const rv_csv_record_t *record, const char *why) {
+/* Room for one record more. */
+static bool make_room(rv_trace_t *trace, const rv_csv_record_t *record) {
     void *raw = trace->raw, *entries = trace->entries, *items = trace->items;
     bool room = reserve(&raw, &trace->raw_cap, trace->raw_n, record->raw_n + 1, 1);
     trace->raw = raw;
@@ -86,7 +87,13 @@ bool rv_trace_add(rv_trace_t *trace, const rv_csv_record_t *record, const char *
     trace->entries = entries;
     room = room && reserve(&items, &trace->items_cap, trace->n_items, 1, sizeof *trace->items);
     trace->items = items;
-    if (!room)
+    return room;
+}
+
+bool rv_trace_add(rv_trace_t *trace, const rv_csv_record_t *record, const char *why) {
+    bool room =
+        trace->raw_cap - trace->raw_n > record->raw_n && trace->n < trace->cap && trace->n_items < trace->items_cap;
+    if (!room && !make_room(trace, record))
         return false;
     entry_t entry = {record->line, (uint32_t)trace->raw_n, (uint32_t)record->raw_n, 0};
     if (why && !set_reason(trace, &entry, why))
@@ -191,7 +198,7 @@ static void take_one(rv_rejects_t *rejects, const char *file, const rv_trace_t *
 
 rv_status_t rv_rejects_take(rv_rejects_t *rejects, const char *file, const rv_trace_t *trace, rv_error_t *err) {
     uint64_t before = rejects->count;
-    for (size_t i = 0; i < trace->n; i++)
+    for (size_t i = 0; trace->reasons_n && i < trace->n; i++)
         if (trace->entries[i].reason)
             take_one(rejects, file, trace, &trace->entries[i]);
     if (!rejects->out || before == rejects->count)

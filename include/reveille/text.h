@@ -5,12 +5,35 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* A borrowed string, not terminated. */
 typedef struct {
     const char *p;
     uint32_t n;
 } rv_str_t;
+
+/* memcpy for strings that are mostly short: up to 16 bytes are two words that may overlap. */
+static inline void rv_copy_short(void *to, const void *from, size_t n) {
+    if (n > 16 || n < 4) {
+        if (n)
+            memcpy(to, from, n);
+        return;
+    }
+    if (n >= 8) {
+        uint64_t first, last;
+        memcpy(&first, from, 8);
+        memcpy(&last, (const char *)from + n - 8, 8);
+        memcpy(to, &first, 8);
+        memcpy((char *)to + n - 8, &last, 8);
+    } else {
+        uint32_t first, last;
+        memcpy(&first, from, 4);
+        memcpy(&last, (const char *)from + n - 4, 4);
+        memcpy(to, &first, 4);
+        memcpy((char *)to + n - 4, &last, 4);
+    }
+}
 
 /* UTF-8 (no surrogates, no overlong forms, at most U+10FFFF) without NUL. */
 bool rv_utf8_valid(const char *text, size_t n);

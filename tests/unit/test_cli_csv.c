@@ -57,6 +57,7 @@ static void expect(const char *text, size_t n, const char *wanted) {
         free(got);
     }
 }
+#define EXPECT_BROKEN(text, n) expect(text, n, "!1|")
 #define EXPECT(text, wanted) expect(text, sizeof(text) - 1, wanted)
 
 static void plain_records_are_split_at_commas_and_line_ends(void **state) {
@@ -202,6 +203,47 @@ static void lines_are_handed_out_as_they_stand(void **state) {
     rv_csv_destroy(&csv);
 }
 
+/* Fields of random lengths, ASCII or not, whose ends come to lie everywhere in a block. */
+static void fields_of_all_lengths_are_found_in_all_places(void **state) {
+    static char text[200000], wanted[400000];
+    size_t n = 0, out = 0;
+    (void)state;
+    srand(7);
+    for (int record = 0; record < 400; record++) {
+        for (int field = 0; field < 5; field++) {
+            bool quoted = rand() % 4 == 0, last = field == 4;
+            int length = field == 0 ? 1 + rand() % 130 : rand() % 70;
+            text[n] = '"';
+            n += quoted;
+            wanted[out++] = quoted ? '[' : '<';
+            for (int i = 0; i < length; i++) {
+                const char *letter = rand() % 50 == 0 ? "\xc3\xa9" : quoted && rand() % 9 == 0 ? "," : "x";
+                n += (size_t)sprintf(text + n, "%s", letter);
+                out += (size_t)sprintf(wanted + out, "%s", letter);
+            }
+            text[n] = '"';
+            n += quoted;
+            wanted[out++] = quoted ? ']' : '>';
+            text[n++] = last ? '\n' : ',';
+        }
+        wanted[out++] = '|';
+    }
+    expect(text, n, wanted);
+}
+
+static void a_bad_byte_is_seen_in_every_place_of_a_block(void **state) {
+    char text[200];
+    (void)state;
+    for (size_t at = 0; at < 150; at++) {
+        memset(text, 'x', sizeof text);
+        text[at] = (char)0xff;
+        text[150] = '\n';
+        EXPECT_BROKEN(text, 151);
+        text[at] = 0;
+        EXPECT_BROKEN(text, 151);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plain_records_are_split_at_commas_and_line_ends),
@@ -215,6 +257,8 @@ int main(void) {
         cmocka_unit_test(the_raw_record_and_its_end_are_those_of_the_source),
         cmocka_unit_test(a_failing_source_is_an_error_not_an_end),
         cmocka_unit_test(lines_are_handed_out_as_they_stand),
+        cmocka_unit_test(fields_of_all_lengths_are_found_in_all_places),
+        cmocka_unit_test(a_bad_byte_is_seen_in_every_place_of_a_block),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

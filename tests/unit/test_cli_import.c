@@ -282,6 +282,42 @@ static void a_full_batch_says_so_and_stays_below_a_request(void **state) {
     rv_batch_destroy(&batch);
 }
 
+/* Rows of these keys; the numbers of their contacts. */
+static void add_events(rv_batch_t *batch, const char *format, size_t rows, size_t apart) {
+    rv_cell_in_t *cells = calloc(events.n, sizeof *cells);
+    char key[32];
+    bool full;
+    for (size_t i = 0; i < rows; i++) {
+        cells[RV_TARGET_KEY].value =
+            (rv_value_t){.present = true, .s = {key, (uint32_t)sprintf(key, format, i / apart)}};
+        cells[RV_TARGET_AT].value = (rv_value_t){.present = true, .i = 1767323045000};
+        cells[RV_TARGET_TYPE].value = (rv_value_t){.present = true, .s = {"open", 4}};
+        assert_int_equal(rv_batch_add(batch, cells, &full, &err), RV_OK);
+        assert_false(full);
+    }
+    free(cells);
+}
+
+static void contacts_that_mostly_differ_share_numbers_only_as_neighbours(void **state) {
+    rv_batch_t *batch = rv_batch_new(&events);
+    (void)state;
+    size_t rows = RV_BATCH_ROWS < 2000 ? RV_BATCH_ROWS : 2000;
+    add_events(batch, "k%zu", rows, 1);
+    rv_batch_clear(batch);
+    add_events(batch, "k%zu", 2, 2);
+    assert_int_equal(rv_batch_events(batch)->contact_keys->n_lengths, 1);
+    if (rows == 2000) {
+        add_events(batch, "other%zu", 1, 1);
+        add_events(batch, "k%zu", 2, 1);
+        const Reveille__V1__EventBatch *message = rv_batch_events(batch);
+        const uint32_t WANTED[] = {0, 0, 1, 2, 3};
+        assert_int_equal(message->n_contacts, 5);
+        assert_memory_equal(message->contacts, WANTED, sizeof WANTED);
+        assert_memory_equal(message->contact_keys->data.data, "k0other0k0k1", 12);
+    }
+    rv_batch_destroy(&batch);
+}
+
 static void json_lines_follow_the_types(void **state) {
     static const struct {
         const char *text, *why;
@@ -419,6 +455,7 @@ int main(void) {
         cmocka_unit_test(a_column_that_only_unsets_is_well_formed),
         cmocka_unit_test(wide_coefficients_widen_their_column),
         cmocka_unit_test(a_full_batch_says_so_and_stays_below_a_request),
+        cmocka_unit_test(contacts_that_mostly_differ_share_numbers_only_as_neighbours),
         cmocka_unit_test(json_lines_follow_the_types),
         cmocka_unit_test(json_numbers_are_exact),
         cmocka_unit_test(rejects_are_written_in_the_order_of_the_file),

@@ -29,7 +29,7 @@
 
 static int bounded(void **state) {
     (void)state;
-    rv_heap_bound();
+    rv_heap_bound(256 << 10, 1 << 20);
     return 0;
 }
 

@@ -111,9 +111,24 @@ static void hashes_are_the_published_ones(void **state) {
     assert_int_equal(rv_split("spring", 6, "c1", 2, 1000), rv_hash(joined, 9) % 1000);
 }
 
+static void short_copies_touch_nothing_else(void **state) {
+    char from[64], to[64];
+    (void)state;
+    for (size_t i = 0; i < sizeof from; i++)
+        from[i] = (char)('A' + i);
+    for (size_t n = 0; n <= 40; n++) {
+        memset(to, '.', sizeof to);
+        rv_copy_short(to + 8, from + 3, n);
+        assert_memory_equal(to, "........", 8);
+        assert_memory_equal(to + 8, from + 3, n);
+        assert_memory_equal(to + 8 + n, "........", 8);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(utf8_is_checked),
+        cmocka_unit_test(short_copies_touch_nothing_else),
         cmocka_unit_test(short_strings_follow_the_table),
         cmocka_unit_test(case_is_mapped),
         cmocka_unit_test(like_matches_the_whole_value),
