@@ -169,8 +169,9 @@ static void scores_and_funnels_count_their_events(void **state) {
     assert_int_equal(expect_node(&c, 1, KIND(EVENTS), "score(heat)")->events, ROWS + ROWS / 4);
     rv_arena_done(&c.arena);
     run_count("funnel(click then purchase in 400 days) >= 2", true, &c);
+    /* Some contact has both steps: the events of the first are walked twice. */
     assert_int_equal(expect_node(&c, 1, KIND(EVENTS), "funnel(click then purchase in 400 days)")->events,
-                     ROWS + ROWS / 4);
+                     2 * ROWS + ROWS / 4);
     rv_arena_done(&c.arena);
 }
 

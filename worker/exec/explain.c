@@ -33,6 +33,11 @@ static void add_stage(list_t *list, Reveille__V1__ExplainKind kind, rvw_stage_t 
         add(list, kind, NULL, stage);
 }
 
+static void add_conjuncts(list_t *list, const rvw_conjuncts_t *conjuncts) {
+    for (uint32_t i = 0; i < conjuncts->n; i++)
+        add_stage(list, KIND(FILTER), &conjuncts->stages[i]);
+}
+
 /* Gives each its number; those that are too many share one. */
 static void number(rvw_job_t *job) {
     uint32_t n = job->n_counted, most = RV_MAX_EXPLAIN_NODES;
@@ -48,7 +53,9 @@ static void number(rvw_job_t *job) {
 }
 
 rv_status_t rvw_plan_explain(rvw_job_t *job, rv_error_t *err) {
-    size_t most = (size_t)job->n_passes + job->n_conditions + job->n_overlap + 4;
+    size_t most = (size_t)job->n_passes + job->filter.n + 4;
+    for (uint32_t i = 0; i < job->n_overlap; i++)
+        most += job->overlap[i].n;
     list_t list = {job, rv_arena_zalloc(&job->arena, job->n_passes + 1u, 1)};
     job->counted = rv_arena_zalloc(&job->arena, most, sizeof *job->counted);
     if (!list.listed || !job->counted)
@@ -56,11 +63,10 @@ rv_status_t rvw_plan_explain(rvw_job_t *job, rv_error_t *err) {
     add(&list, KIND(SCAN), NULL, NULL);
     add_stage(&list, KIND(POPULATION), &job->population);
     add_stage(&list, KIND(CHECK), &job->must);
-    for (uint32_t i = 0; i < job->n_conditions; i++)
-        add_stage(&list, KIND(FILTER), &job->conditions[i]);
+    add_conjuncts(&list, &job->filter);
     add_stage(&list, KIND(UNSPECIFIED), &job->sink);
     for (uint32_t i = 0; i < job->n_overlap; i++)
-        add_stage(&list, KIND(FILTER), &job->overlap[i]);
+        add_conjuncts(&list, &job->overlap[i]);
     add_stage(&list, KIND(UNSPECIFIED), &job->fields_stage);
     add(&list, KIND(RESULT), NULL, NULL);
     number(job);
