@@ -143,7 +143,6 @@ static void times_with_one_byte_changed_are_read_as_by_the_common_parser(void **
             assert_int_equal(rv_field_time(&field, text, 20, &got), good);
             assert_true(!good || got == wanted);
         }
-
 }
 
 static void events_happen_from_1970_to_2105(void **state) {
