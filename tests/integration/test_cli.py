@@ -230,6 +230,14 @@ class CommandLine(harness.TestCase):
         self.assertEqual(c.count("exists(purchase from 2024-03-05)", *AS_OF), 0)
         self.assertEqual(c.json("aggregate", "--compute", "count, sum(count(any))")["rows"], before)
 
+    def test_contacts_that_come_again_and_again_in_one_batch_are_one_contact(self):
+        c = self.loaded()
+        rows = [f"r{i},{'k' if i < 30000 else 'n'}{i % 5000},2024-03-{1 + i // 5000:02},page_view\n" for i in range(60000)]
+        said = c.import_csv("events", "event,contact,at,type\n" + "".join(rows)).err
+        self.assertIn("60000 applied, 0 duplicates, 0 duplicates without id, 10000 contacts created, 0 rejected", said)
+        self.assertEqual(c.count("count(page_view) = 6", *AS_OF), 10000)
+        self.assertEqual(c.count(), 10005)
+
     def newest_import(self, c):
         import wire
         with wire.Client(c.endpoint) as client:
