@@ -233,7 +233,7 @@ static uint8_t company_answer(const asked_t *asked, uint32_t row) {
         uint32_t row = batch->idx ? batch->idx[i] : batch->first + i;                                                  \
         uint64_t company = base + ((const type *)c->codes)[row] * unit;                                                \
         bool present = !c->present || (c->present[row >> 3] >> (row & 7) & 1);                                         \
-        out[i] = present & (company < none) ? (uint32_t)company : none;                                                \
+        out[i] = (present & (company < none)) ? (uint32_t)company : none;                                              \
     }
 
 /* The company rows of some contacts; one without a company has row `none`. */
