@@ -33,7 +33,7 @@ static size_t n_tasks, n_replies;
 static rvc_node_t *node;
 static int64_t now = 1000;
 
-static void die(const char *what) {
+_Noreturn static void die(const char *what) {
     fprintf(stderr, "query_fan_out: %s\n", what);
     exit(1);
 }
