@@ -22,6 +22,15 @@ static rvw_column_t coded(uint8_t encoding, uint8_t width, uint64_t limit, uint8
     return (rvw_column_t){.encoding = encoding, .width = width, .n = N, .unit = 1, .codes = packed};
 }
 
+/* The words say what the bytes say, and nothing behind the last of them. */
+static void check_words(const rvw_probe_t *probe, uint32_t first, uint32_t n, const uint8_t *m) {
+    uint64_t words[(N + 63) / 64];
+    memset(words, 0xa5, sizeof words);
+    rvw_probe_words(probe, first, n, words);
+    for (uint32_t i = 0; i < (n + 63) / 64 * 64; i++)
+        assert_int_equal(words[i >> 6] >> (i & 63) & 1, i < n && m[i]);
+}
+
 static void check_table(const rvw_column_t *column, const uint8_t *table) {
     rvw_probe_t probe;
     uint8_t m[N];
@@ -30,6 +39,7 @@ static void check_table(const rvw_column_t *column, const uint8_t *table) {
     rvw_probe_block(&probe, first, n, m);
     for (uint32_t i = 0; i < n; i++)
         assert_int_equal(m[i], table[rvw_column_code(column, first + i)]);
+    check_words(&probe, first, n, m);
 }
 
 static void tables_of_few_and_of_many_runs(void **state) {
@@ -63,6 +73,7 @@ static void check_range(const rvw_column_t *column, rv_i128_t least, rv_i128_t m
         int64_t x = rvw_column_int(column, i);
         assert_int_equal(m[i - 3], x >= least && x <= most);
     }
+    check_words(&probe, 3, N - 3, m);
 }
 
 static void ranges_of_scaled_values(void **state) {
@@ -138,6 +149,33 @@ static void windows_narrow_a_mask(void **state) {
     }
 }
 
+static void bytes_are_tested_into_bits(void **state) {
+    (void)state;
+    static const uint32_t sizes[] = {0, 1, 2, 63, 64, 65, 127, 128, 129, 640, N};
+    uint8_t codes[N];
+    for (unsigned k = 0; k < 660; k++) {
+        uint32_t n = sizes[k % 11], runs = k / 11 % 5;
+        uint64_t words[(N + 63) / 64] = {0}, from[4], span[4];
+        for (uint32_t i = 0; i < N; i++)
+            codes[i] = (uint8_t)draw();
+        for (uint32_t r = 0; r < 4; r++) {
+            from[r] = draw() % 256;
+            span[r] = k % 3 ? draw() % 4 % (256 - from[r]) : 255 - from[r];
+        }
+        uint8_t *own = malloc(n + 1u); /* of this size, so that a read behind it is seen */
+        assert_non_null(own);
+        memcpy(own + 1, codes, n);
+        rvw_kernel_range_bits(own + 1, n, from, span, runs, words);
+        for (uint32_t i = 0; i < (n + 63) / 64 * 64; i++) {
+            bool want = false;
+            for (uint32_t r = 0; r < runs && i < n; r++)
+                want |= codes[i] >= from[r] && codes[i] <= from[r] + span[r];
+            assert_int_equal(words[i >> 6] >> (i & 63) & 1, want);
+        }
+        free(own);
+    }
+}
+
 static void bits_are_counted(void **state) {
     (void)state;
     uint64_t words[67], want = 0;
@@ -155,6 +193,7 @@ int main(void) {
         cmocka_unit_test(tables_of_few_and_of_many_runs), cmocka_unit_test(ranges_of_scaled_values),
         cmocka_unit_test(ranges_of_whole_words),          cmocka_unit_test(constants_have_one_answer),
         cmocka_unit_test(windows_narrow_a_mask),          cmocka_unit_test(bits_are_counted),
+        cmocka_unit_test(bytes_are_tested_into_bits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -203,6 +203,24 @@ static void companies_are_joined_by_row(void **state) {
     expect_in("company in ('core', 'beta')", "a;c");
 }
 
+/* So few rows for so many companies that only those of the rows are asked. */
+static void few_rows_ask_their_companies_only(void **state) {
+    (void)state;
+    static fake_row_t many[200];
+    for (uint32_t i = 0; i < 200; i++)
+        many[i] = i < 3 ? companies[i] : (fake_row_t){.key = "other"};
+    many[150].values[INDUSTRY] = fake_text("toys");
+    many[150].values[EMPLOYEES] = an_int(5);
+    rows[4].values[COMPANY] = an_int(150);
+    view.companies = many;
+    view.n_companies = 200;
+    expect_in("company.industry = 'software' and company.employees >= 1000", "a");
+    expect_in("company.employees < 1000", "e");
+    expect_in("company.employees != 1000", "e");
+    expect_in("not (company.industry = 'toys')", "a;b;c");
+    expect_in("company.employees is unset", "b;c");
+}
+
 static void split_depends_on_the_key_only(void **state) {
     (void)state;
     char first[64];
@@ -291,6 +309,7 @@ int main(void) {
         ROW_TEST(times_and_dates_have_parts),
         ROW_TEST(buckets_count_the_edges_reached),
         ROW_TEST(companies_are_joined_by_row),
+        ROW_TEST(few_rows_ask_their_companies_only),
         ROW_TEST(the_ends_of_a_column_decide_no_more_than_they_should),
         ROW_TEST(split_depends_on_the_key_only),
         ROW_TEST(rows_come_in_their_order),

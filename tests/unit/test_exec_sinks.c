@@ -215,8 +215,9 @@ static void values_kept_in_groups_count_as_memory(void **state) {
 
 static void an_overlap_counts_pairs(void **state) {
     (void)state;
-    static const char *const conditions[] = {"country = 'DE'", "exists(purchase)", "age = 1", "age is unset"};
-    static const uint64_t wanted[] = {100, 100, 20, 20, 100, 100, 20, 20, 20, 20, 60, 0, 20, 20, 0, 60};
+    static const char *const conditions[] = {"country = 'DE'", "exists(purchase)", "age = 1",
+                                             "age is unset and country = 'DE'"};
+    static const uint64_t wanted[] = {100, 100, 20, 20, 100, 100, 20, 20, 20, 20, 60, 0, 20, 20, 0, 20};
     exec_query_t q;
     Reveille__V1__OverlapQuery overlap = REVEILLE__V1__OVERLAP_QUERY__INIT;
     Reveille__V1__QueryResponse *response;

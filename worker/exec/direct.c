@@ -109,15 +109,13 @@ static uint64_t present_word(const test_t *test, uint32_t first, uint32_t n) {
 
 /* Keeps of a bitmap's rows first .. first + n those for which the test holds. */
 static void filter_block(const test_t *test, const rvw_probe_t *p, uint32_t first, uint32_t n, uint64_t *bitmap) {
-    uint8_t m[RVW_PROBE_BLOCK];
-    uint64_t negate = test->negate ? UINT64_MAX : 0, missing = test->missing ? UINT64_MAX : 0,
-             flip = test->flip ? UINT64_MAX : 0;
-    rvw_probe_block(p, first, n, m);
-    if (n & 63)
-        memset(m + n, 0, 64 - (n & 63));
+    uint64_t answers[RVW_PROBE_BLOCK / 64], negate = test->negate ? UINT64_MAX : 0,
+                                            missing = test->missing ? UINT64_MAX : 0,
+                                            flip = test->flip ? UINT64_MAX : 0;
+    rvw_probe_words(p, first, n, answers);
     for (uint32_t i = 0; i < n; i += 64) {
         uint64_t present = present_word(test, first + i, n - i);
-        uint64_t word = ((rvw_pack64(m + i) ^ negate) & present) | (missing & ~present);
+        uint64_t word = ((answers[i >> 6] ^ negate) & present) | (missing & ~present);
         bitmap[(first + i) >> 6] &= word ^ flip;
     }
 }

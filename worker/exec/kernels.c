@@ -8,6 +8,10 @@
 
 #include <string.h>
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 #if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) &&               \
     !defined(__SANITIZE_THREAD__)
 #define CLONES __attribute__((target_clones("avx2", "default")))
@@ -39,6 +43,58 @@ void rvw_kernel_range(const void *codes, unsigned width, uint32_t first, uint32_
         break;
     default:
         range_uint64_t((const uint64_t *)codes + first, n, lo, span, m);
+    }
+}
+
+/* The bits of 64 codes. */
+static uint64_t range_word(const uint8_t *codes, const uint64_t *from, const uint64_t *span, uint32_t runs) {
+    uint8_t m[64] = {0};
+    for (uint32_t k = 0; k < runs; k++) {
+        uint8_t lo = (uint8_t)from[k], most = (uint8_t)span[k];
+        for (uint32_t i = 0; i < 64; i++)
+            m[i] |= (uint8_t)(codes[i] - lo) <= most;
+    }
+    return rvw_pack64(m);
+}
+
+#if defined(__x86_64__)
+/* No compiler makes bits of comparisons by itself. */
+__attribute__((target("avx2"))) static void range_words_avx2(const uint8_t *codes, uint32_t n, const uint64_t *from,
+                                                             const uint64_t *span, uint32_t runs, uint64_t *words) {
+    for (uint32_t w = 0; w < n; w++) {
+        __m256i a = _mm256_loadu_si256((const __m256i *)(const void *)(codes + 64 * (size_t)w));
+        __m256i b = _mm256_loadu_si256((const __m256i *)(const void *)(codes + 64 * (size_t)w + 32));
+        __m256i in_a = _mm256_setzero_si256(), in_b = in_a;
+        for (uint32_t k = 0; k < runs; k++) {
+            __m256i lo = _mm256_set1_epi8((char)from[k]), most = _mm256_set1_epi8((char)span[k]);
+            __m256i x = _mm256_sub_epi8(a, lo), y = _mm256_sub_epi8(b, lo);
+            in_a = _mm256_or_si256(in_a, _mm256_cmpeq_epi8(_mm256_min_epu8(x, most), x));
+            in_b = _mm256_or_si256(in_b, _mm256_cmpeq_epi8(_mm256_min_epu8(y, most), y));
+        }
+        words[w] = (uint32_t)_mm256_movemask_epi8(in_a) | (uint64_t)(uint32_t)_mm256_movemask_epi8(in_b) << 32;
+    }
+}
+#endif
+
+static void range_words(const uint8_t *codes, uint32_t n, const uint64_t *from, const uint64_t *span, uint32_t runs,
+                        uint64_t *words) {
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx2")) {
+        range_words_avx2(codes, n, from, span, runs, words);
+        return;
+    }
+#endif
+    for (uint32_t w = 0; w < n; w++)
+        words[w] = range_word(codes + 64 * (size_t)w, from, span, runs);
+}
+
+void rvw_kernel_range_bits(const uint8_t *codes, uint32_t n, const uint64_t *from, const uint64_t *span, uint32_t runs,
+                           uint64_t *words) {
+    uint8_t rest[64] = {0};
+    range_words(codes, n / 64, from, span, runs, words);
+    if (n % 64) {
+        memcpy(rest, codes + (n & ~63u), n % 64);
+        words[n / 64] = range_word(rest, from, span, runs) & ((1ull << n % 64) - 1);
     }
 }
 

@@ -1,6 +1,6 @@
 /* kernels.h: the loops over events that decide how fast a query is. Plain C for the compiler to vectorise; where gcc
- * can, each exists for AVX2 too and the right one is chosen when the program starts. Arrays are not checked: rows are
- * below the array's length. */
+ * can, each exists for AVX2 too and the right one is chosen when the program starts. Bits of comparisons are written
+ * for AVX2 by hand. Arrays are not checked: rows are below the array's length. */
 #ifndef REVEILLE_WORKER_KERNELS_H
 #define REVEILLE_WORKER_KERNELS_H
 
@@ -32,6 +32,10 @@ static inline uint64_t rvw_pack64(const uint8_t *bytes) {
 /* m[i] = lo <= codes[i] <= lo + span, for codes of `width` bytes. */
 void rvw_kernel_range(const void *codes, unsigned width, uint32_t first, uint32_t n, uint64_t lo, uint64_t span,
                       uint8_t *m);
+/* The same for codes of one byte into bits: from[k] <= codes[i] <= from[k] + span[k] for one of the runs at least; bits
+ * behind the n-th are 0. */
+void rvw_kernel_range_bits(const uint8_t *codes, uint32_t n, const uint64_t *from, const uint64_t *span, uint32_t runs,
+                           uint64_t *words);
 /* m[i] &= table[codes[i]]. */
 void rvw_kernel_table(const void *codes, unsigned width, uint32_t first, uint32_t n, const uint8_t *table, uint8_t *m);
 /* Where m (NULL: everywhere): count[row] += 1; seen[row] = 1. */

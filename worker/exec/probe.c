@@ -62,3 +62,16 @@ void rvw_probe_block(const rvw_probe_t *p, uint32_t first, uint32_t n, uint8_t *
             m[i] |= more[i];
     }
 }
+
+void rvw_probe_words(const rvw_probe_t *p, uint32_t first, uint32_t n, uint64_t *words) {
+    uint8_t m[RVW_PROBE_BLOCK];
+    if (!p->table && p->runs && p->column->width == 1) {
+        rvw_kernel_range_bits((const uint8_t *)p->column->codes + first, n, p->from, p->span, p->runs, words);
+        return;
+    }
+    rvw_probe_block(p, first, n, m);
+    if (n & 63)
+        memset(m + n, 0, 64 - (n & 63));
+    for (uint32_t i = 0; i < n; i += 64)
+        words[i >> 6] = rvw_pack64(m + i);
+}

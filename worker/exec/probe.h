@@ -23,5 +23,7 @@ void rvw_probe_by_table(const rvw_column_t *column, const uint8_t *table, rvw_pr
 void rvw_probe_by_range(const rvw_column_t *column, rv_i128_t least, rv_i128_t most, rvw_probe_t *ret);
 /* m[i] = the answer for element first + i, n at most RVW_PROBE_BLOCK. */
 void rvw_probe_block(const rvw_probe_t *probe, uint32_t first, uint32_t n, uint8_t *m);
+/* The same as bits, those behind the n-th 0. */
+void rvw_probe_words(const rvw_probe_t *probe, uint32_t first, uint32_t n, uint64_t *words);
 
 #endif
