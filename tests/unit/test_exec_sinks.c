@@ -196,6 +196,42 @@ static void rows_fall_into_groups(void **state) {
     assert_string_equal(groups_of("exists(purchase where value > 999)", "country", "count", RV_OK), "");
 }
 
+/* Sums of doubles that are whole units, that are not, that are missing, and of both in turn. */
+static void sums_of_groups_are_those_of_their_rows(void **state) {
+    (void)state;
+    static const double scales[] = {1, 0x1p-32, 0.1, 0x1p30, 0x1p-40};
+    for (size_t s = 0; s < sizeof scales / sizeof *scales; s++) {
+        rv_exact_t sums[3];
+        uint64_t n[3] = {0};
+        char wanted[512];
+        size_t at = 0;
+        for (size_t k = 0; k < 3; k++)
+            rv_exact_init(&sums[k]);
+        for (uint32_t i = 0; i < view.n_events; i++) {
+            if (events[i].type != PURCHASE)
+                continue;
+            uint32_t row = events[i].row, k = (row / 3) % 3;
+            rows[row].values[COUNTRY] = fake_text((const char *const[]){"DE", "FR", "IT"}[k]);
+            events[i].properties[RATE] = a_double(((int)row - 120) * (row % 2 ? scales[s] : 1));
+            if (row % 7 == 0)
+                events[i].properties[RATE] = (rv_value_t){0};
+            else
+                rv_exact_add(&sums[k], ((int)row - 120) * (row % 2 ? scales[s] : 1));
+            n[k] += row % 7 != 0;
+        }
+        for (size_t k = 0; k < 3; k++) {
+            char sum[32] = {0}, mean[32] = {0};
+            rv_double_format(rv_exact_value(&sums[k]), sum);
+            rv_double_format(rv_exact_mean(&sums[k], n[k]), mean);
+            at += (size_t)snprintf(wanted + at, sizeof wanted - at, "%s %s,%s;",
+                                   (const char *const[]){"DE", "FR", "IT"}[k], sum, mean);
+        }
+        assert_string_equal(
+            groups_of("exists(purchase)", "country", "sum(last(rate of purchase)), avg(last(rate of purchase))", RV_OK),
+            wanted);
+    }
+}
+
 static void values_kept_in_groups_count_as_memory(void **state) {
     (void)state;
     static char codes[ROWS][8001];
@@ -515,6 +551,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         SINK_TEST(a_count_counts),
         SINK_TEST(rows_fall_into_groups),
+        SINK_TEST(sums_of_groups_are_those_of_their_rows),
         SINK_TEST(an_overlap_counts_pairs),
         SINK_TEST(cohorts_come_back_by_period),
         SINK_TEST(starts_before_1970_are_floored),

@@ -73,6 +73,8 @@ void rvw_kernel_buckets(const int64_t *x, uint32_t n, const int64_t *edges, uint
 /* out[i] = x[i] + y[i] modulo 2^64, or x[i] - y[i]; true when that overflowed where present (NULL: everywhere). */
 bool rvw_kernel_add(const int64_t *x, const int64_t *y, const uint8_t *present, uint32_t n, bool subtract,
                     int64_t *out);
+/* units[i] = d[i] * 2^32; false when one of these is no integer or beyond 2^51. */
+bool rvw_kernel_units(const double *d, uint32_t n, int64_t *units);
 /* Numbers of the bytes that are 1, plus `first`, into idx; returns how many. */
 uint32_t rvw_kernel_pick(const uint8_t *m, uint32_t first, uint32_t n, uint32_t *idx);
 /* Numbers of the bits set from *at on, below n_rows, into idx, at most `room`; moves *at on. */
