@@ -196,6 +196,35 @@ static void rows_fall_into_groups(void **state) {
     assert_string_equal(groups_of("exists(purchase where value > 999)", "country", "count", RV_OK), "");
 }
 
+/* Keys of few and many different strings, in every encoding, as a key, below an operation and measured. */
+static void groups_of_strings_are_those_of_plain_counting(void **state) {
+    (void)state;
+    static char codes[ROWS][8];
+    for (uint32_t k = 0; k < 24; k++) {
+        uint32_t different = k % 3 == 0 ? 1 : k % 3 == 1 ? 40 : 90, n[90] = {0}, sum[90] = {0}, missing[2] = {0};
+        char wanted[4096];
+        size_t at = 0;
+        bool all = k % 2 == 0;
+        view.variation = k / 3;
+        for (uint32_t i = 0; i < ROWS; i++) {
+            uint32_t code = i * 7 % different, age = i % 5;
+            snprintf(codes[i], sizeof codes[i], "c%02u", code);
+            rows[i].values[CODE] = i % 11 ? fake_text(codes[i]) : (rv_value_t){0};
+            if (!all && age != 3)
+                continue;
+            *(i % 11 ? &n[code] : &missing[0]) += 1;
+            *(i % 11 ? &sum[code] : &missing[1]) += age;
+        }
+        for (uint32_t c = 0; c < different; c++)
+            if (n[c])
+                at += (size_t)snprintf(wanted + at, sizeof wanted - at, "c%02u %u,%u;", c, n[c], sum[c]);
+        snprintf(wanted + at, sizeof wanted - at, "- %u,%u;", missing[0], missing[1]);
+        assert_string_equal(groups_of(all ? "" : "age = 3", "code", "count, sum(age)", RV_OK), wanted);
+        assert_string_equal(groups_of(all ? "" : "age = 3", "lower(code)", "count, sum(age)", RV_OK), wanted);
+    }
+    assert_string_equal(groups_of("age = 3", "country", "distinct(country)", RV_OK), "DE 1;FR 1;- 0;");
+}
+
 /* Sums of doubles that are whole units, that are not, that are missing, and of both in turn. */
 static void sums_of_groups_are_those_of_their_rows(void **state) {
     (void)state;
@@ -551,6 +580,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         SINK_TEST(a_count_counts),
         SINK_TEST(rows_fall_into_groups),
+        SINK_TEST(groups_of_strings_are_those_of_plain_counting),
         SINK_TEST(sums_of_groups_are_those_of_their_rows),
         SINK_TEST(an_overlap_counts_pairs),
         SINK_TEST(cohorts_come_back_by_period),

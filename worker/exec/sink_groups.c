@@ -113,13 +113,12 @@ typedef struct {
 } numbers_t;
 
 /* The group of row i of the batch, by its bytes. */
-static rv_status_t find_row(rvw_chunk_t *t, rvw_partial_t *p, uint32_t i, uint32_t *ret, rv_error_t *err) {
-    const rvw_job_t *job = t->job;
+static rv_status_t find_row(rvw_chunk_t *t, rvw_partial_t *p, const rvw_codes_t *codes, const rvw_batch_t *batch,
+                            uint32_t i, uint32_t *ret, rv_error_t *err) {
     rvw_group_t *group;
     p->groups.scratch.n = 0;
-    for (size_t k = 0; k < job->n_by; k++)
-        RVW_TRY(
-            rvw_sink_encode(&t->scratch->vec[job->by[k]], &job->nodes[job->by[k]], i, false, &p->groups.scratch, err));
+    for (size_t k = 0; k < t->job->n_by; k++)
+        RVW_TRY(rvw_codes_encode(t, codes, k, batch, i, &p->groups.scratch, err));
     RVW_TRY(rvw_groups_find(p, p->groups.scratch.p, p->groups.scratch.n, &group, err));
     *ret = (uint32_t)(group - p->groups.groups) + 1;
     return RV_OK;
@@ -150,9 +149,10 @@ static rv_status_t grow_numbers(rvw_chunk_t *t, numbers_t *numbers, uint32_t n, 
 }
 
 /* Groups of rows whose strings do not last, each by its bytes. */
-static rv_status_t find_fleeting(rvw_chunk_t *t, rvw_partial_t *p, uint32_t n, uint32_t *out, rv_error_t *err) {
-    for (uint32_t i = 0; i < n; i++) {
-        RVW_TRY(find_row(t, p, i, &out[i], err));
+static rv_status_t find_fleeting(rvw_chunk_t *t, rvw_partial_t *p, const rvw_codes_t *codes, const rvw_batch_t *batch,
+                                 uint32_t *out, rv_error_t *err) {
+    for (uint32_t i = 0; i < batch->n; i++) {
+        RVW_TRY(find_row(t, p, codes, batch, i, &out[i], err));
         for (size_t m = 0; m < t->job->n_measures; m++)
             if (is_count(&t->job->measures[m]))
                 rv_agg_add_rows(&t->job->measures[m], state_of(t->job, &p->groups.groups[out[i] - 1], m), 1);
@@ -161,20 +161,17 @@ static rv_status_t find_fleeting(rvw_chunk_t *t, rvw_partial_t *p, uint32_t n, u
 }
 
 /* The number of each row of the batch, with *ret_group the 1 + group of each number; NULL: they are groups already. */
-static rv_status_t find_batch(rvw_chunk_t *t, rvw_partial_t *p, numbers_t *numbers, uint32_t n, uint32_t *out,
-                              const uint32_t **ret_group, rv_error_t *err) {
-    uint32_t n_codes;
-    bool fleeting = false;
+static rv_status_t find_batch(rvw_chunk_t *t, rvw_partial_t *p, numbers_t *numbers, const rvw_batch_t *batch,
+                              uint32_t *out, const uint32_t **ret_group, rv_error_t *err) {
+    uint32_t n_codes, n = batch->n;
     *ret_group = NULL;
-    for (size_t k = 0; k < t->job->n_by; k++)
-        fleeting |= t->scratch->vec[t->job->by[k]].fleeting;
-    if (fleeting)
-        return find_fleeting(t, p, n, out, err);
-    RVW_TRY(rvw_codes_of(t, numbers->codes, n, out, &n_codes, err));
+    if (!rvw_codes_last(t, numbers->codes))
+        return find_fleeting(t, p, numbers->codes, batch, out, err);
+    RVW_TRY(rvw_codes_of(t, numbers->codes, batch, out, &n_codes, err));
     RVW_TRY(grow_numbers(t, numbers, n_codes, err));
     for (uint32_t i = 0; n_codes > numbers->n && i < n; i++)
         if (!numbers->group[out[i]])
-            RVW_TRY(find_row(t, p, i, &numbers->group[out[i]], err));
+            RVW_TRY(find_row(t, p, numbers->codes, batch, i, &numbers->group[out[i]], err));
     numbers->n = n_codes;
     for (uint32_t i = 0; i < n; i++)
         numbers->rows[out[i] * WAYS + i % WAYS]++;
@@ -277,9 +274,10 @@ rv_status_t rvw_groups_take(rvw_chunk_t *t, rvw_partial_t *p, const uint64_t *ma
         return RVW_NO_SPACE;
     RVW_TRY(rvw_stage_passes(t, &job->sink, err));
     RVW_TRY(rvw_bind(t, &job->sink.expr, NULL, 0, t->n_rows, err));
+    rvw_codes_bind(t, numbers.codes);
     while (rvw_rows_next(mask, t->n_rows, &at, idx, &batch)) {
         RVW_TRY(rvw_evaluate(t, &job->sink.expr, NULL, &batch, err));
-        RVW_TRY(find_batch(t, p, &numbers, batch.n, out, &group, err));
+        RVW_TRY(find_batch(t, p, &numbers, &batch, out, &group, err));
         RVW_TRY(add_values(t, p, &numbers, batch.n, out, group, err));
     }
     add_numbers(job, p, &numbers);
