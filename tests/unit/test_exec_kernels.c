@@ -262,6 +262,30 @@ static void doubles_become_units_only_when_all_are_whole(void **state) {
     }
 }
 
+static void values_before_a_limit_as_one_by_one(void **state) {
+    (void)state;
+    static const int64_t limits[] = {INT64_MIN, INT64_MAX, 0, -1, 1, 3};
+    static const double ends[] = {-INFINITY, INFINITY, 0, -1.5, 1, 0x1p-1074};
+    static int64_t x[N];
+    static double d[N];
+    static uint8_t present[N], m[N];
+    for (uint32_t k = 0; k < 24 * 200; k++) {
+        uint32_t n = k / 24, at = k % 6;
+        bool descending = k / 6 % 2, some = k / 12 % 2;
+        for (uint32_t i = 0; i < n; i++) {
+            x[i] = i % 3 ? (int64_t)(draw() % 9) - 4 : limits[draw() % 6];
+            d[i] = i % 3 ? (double)(draw() % 9) / 2 - 2 : ends[draw() % 6];
+            present[i] = draw() & 1;
+        }
+        rvw_kernel_before_ints(x, some ? present : NULL, n, limits[at], descending, m);
+        for (uint32_t i = 0; i < n; i++)
+            assert_int_equal(m[i], (!some || present[i]) && (descending ? x[i] >= limits[at] : x[i] <= limits[at]));
+        rvw_kernel_before_doubles(d, some ? present : NULL, n, ends[at], descending, m);
+        for (uint32_t i = 0; i < n; i++)
+            assert_int_equal(m[i], (!some || present[i]) && (descending ? d[i] >= ends[at] : d[i] <= ends[at]));
+    }
+}
+
 static void rows_of_a_bitmap_come_in_order_and_no_more_than_there_is_room(void **state) {
     (void)state;
     static uint64_t a[40], b[40];
@@ -408,6 +432,7 @@ int main(void) {
         cmocka_unit_test(bits_are_added_where_they_belong),
         cmocka_unit_test(integers_by_vectors_as_one_by_one),
         cmocka_unit_test(doubles_become_units_only_when_all_are_whole),
+        cmocka_unit_test(values_before_a_limit_as_one_by_one),
         cmocka_unit_test(rows_of_a_bitmap_come_in_order_and_no_more_than_there_is_room),
         cmocka_unit_test(the_tables_of_a_decay_agree_with_its_definition),
         cmocka_unit_test(ties_of_a_decay_go_to_even),

@@ -268,6 +268,28 @@ CLONES bool rvw_kernel_units(const double *d, uint32_t n, int64_t *units) {
     return !bad;
 }
 
+#define BEFORE                                                                                                         \
+    do {                                                                                                               \
+        if (descending)                                                                                                \
+            for (uint32_t i = 0; i < n; i++)                                                                           \
+                m[i] = !(x[i] < limit);                                                                                \
+        else                                                                                                           \
+            for (uint32_t i = 0; i < n; i++)                                                                           \
+                m[i] = !(x[i] > limit);                                                                                \
+        for (uint32_t i = 0; present && i < n; i++)                                                                    \
+            m[i] &= present[i];                                                                                        \
+    } while (0)
+
+CLONES void rvw_kernel_before_ints(const int64_t *x, const uint8_t *present, uint32_t n, int64_t limit, bool descending,
+                                   uint8_t *m) {
+    BEFORE;
+}
+
+CLONES void rvw_kernel_before_doubles(const double *x, const uint8_t *present, uint32_t n, double limit,
+                                      bool descending, uint8_t *m) {
+    BEFORE;
+}
+
 CLONES uint32_t rvw_kernel_pick(const uint8_t *m, uint32_t first, uint32_t n, uint32_t *idx) {
     uint32_t found = 0, i = 0;
     for (; i + 64 <= n; i += 64)
