@@ -196,6 +196,38 @@ static void rows_fall_into_groups(void **state) {
     assert_string_equal(groups_of("exists(purchase where value > 999)", "country", "count", RV_OK), "");
 }
 
+/* The first rows in order by a number, ties by key, missing last; each the best of those that are left. */
+static void first_rows_are_those_of_a_plain_search(void **state) {
+    (void)state;
+    for (uint32_t k = 0; k < 16; k++) {
+        bool descending = k % 2, real = k / 2 % 2;
+        int shift = k / 4 == 0 ? 0 : k / 4 == 1 ? 20 : k / 4 == 2 ? -20 : 5;
+        bool taken[ROWS] = {0};
+        char wanted[512];
+        size_t at = 0;
+        int values[ROWS];
+        for (uint32_t i = 0; i < ROWS; i++) {
+            values[i] = (int)(i * 37 % 31) - 15 + shift;
+            rows[i].values[AGE] = i % 4 ? an_int(values[i]) : (rv_value_t){0};
+            rows[i].values[WEIGHT] = i % 4 ? a_double(values[i] / 4.0) : (rv_value_t){0};
+        }
+        for (uint32_t left = 17; left--;) {
+            uint32_t best = ROWS;
+            for (uint32_t i = 0; i < ROWS; i++) {
+                if (taken[i] || i % 4 == 0)
+                    continue;
+                int ahead = best == ROWS ? 1 : descending ? values[i] - values[best] : values[best] - values[i];
+                if (ahead > 0 || (ahead == 0 && strcmp(keys[i], keys[best]) < 0))
+                    best = i;
+            }
+            taken[best] = true;
+            at += (size_t)snprintf(wanted + at, sizeof wanted - at, "%s%s", keys[best], left ? ";" : "");
+        }
+        const char *order = real ? (descending ? "weight desc" : "weight") : (descending ? "age desc" : "age");
+        assert_string_equal(exec_select("", "contact", order, 17, RV_OK), wanted);
+    }
+}
+
 /* Keys of few and many different strings, in every encoding, as a key, below an operation and measured. */
 static void groups_of_strings_are_those_of_plain_counting(void **state) {
     (void)state;
@@ -580,6 +612,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         SINK_TEST(a_count_counts),
         SINK_TEST(rows_fall_into_groups),
+        SINK_TEST(first_rows_are_those_of_a_plain_search),
         SINK_TEST(groups_of_strings_are_those_of_plain_counting),
         SINK_TEST(sums_of_groups_are_those_of_their_rows),
         SINK_TEST(an_overlap_counts_pairs),
