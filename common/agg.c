@@ -190,6 +190,14 @@ rv_status_t rv_agg_add(const rv_measure_t *measure, rv_agg_t *state, const rv_va
     return status;
 }
 
+void rv_agg_add_sum(const rv_measure_t *measure, rv_agg_t *state, rv_i128_t sum, uint64_t n) {
+    if (measure->type == RV_DOUBLE)
+        rv_exact_add_units(&state->exact, sum);
+    else
+        sum_add_value(&state->sum, sum);
+    state->n += n;
+}
+
 void rv_agg_add_rows(const rv_measure_t *measure, rv_agg_t *state, uint64_t rows) {
     if (measure->kind == COUNT)
         state->n += rows;

@@ -73,6 +73,17 @@ void rv_exact_add(rv_exact_t *sum, double value) {
     sum->pending++;
 }
 
+void rv_exact_add_units(rv_exact_t *sum, rv_i128_t units) {
+    rv_u128_t rest = units < 0 ? -(rv_u128_t)units : (rv_u128_t)units;
+    if (sum->pending >= MAX_PENDING)
+        settle(sum);
+    for (size_t at = (-32 - UNIT) / 32; rest; at++, rest >>= 32) {
+        int64_t digit = (int64_t)(rest & 0xFFFFFFFFu);
+        sum->word[at] += units < 0 ? -digit : digit;
+    }
+    sum->pending++;
+}
+
 void rv_exact_merge(rv_exact_t *into, const rv_exact_t *from) {
     rv_exact_t settled = *from;
     settle(&settled);

@@ -33,6 +33,8 @@ size_t rv_agg_memory(const rv_measure_t *measure, const rv_agg_t *state);
 rv_status_t rv_agg_add(const rv_measure_t *measure, rv_agg_t *state, const rv_value_t *value, rv_error_t *err);
 /* Adds `rows` rows at once to count. */
 void rv_agg_add_rows(const rv_measure_t *measure, rv_agg_t *state, uint64_t rows);
+/* Adds n present values at once to a sum or avg: `sum` is what they add up to, of DOUBLE in units of 2^-32. */
+void rv_agg_add_sum(const rv_measure_t *measure, rv_agg_t *state, rv_i128_t sum, uint64_t n);
 /* Appends the packed state; equal states of equal content give equal bytes. */
 rv_status_t rv_agg_pack(const rv_measure_t *measure, const rv_agg_t *state, rv_bytes_t *out);
 /* Combines a packed state at *pos into `state` and moves *pos. DATA_LOSS when the bytes are not a state. */

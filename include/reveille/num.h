@@ -43,6 +43,8 @@ typedef struct {
 } rv_exact_t;
 void rv_exact_init(rv_exact_t *sum);
 void rv_exact_add(rv_exact_t *sum, double value);
+/* Adds units * 2^-32. */
+void rv_exact_add_units(rv_exact_t *sum, rv_i128_t units);
 void rv_exact_merge(rv_exact_t *into, const rv_exact_t *from);
 /* The sum, rounded once to the nearest, ties to even; NaN only of opposed infinities. */
 double rv_exact_value(const rv_exact_t *sum);

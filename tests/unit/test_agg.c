@@ -127,6 +127,20 @@ static void sums_are_exact(void **state) {
     check(&doubles, &MISSING, 0, real(0));
 }
 
+static void a_sum_of_many_values_is_added_at_once(void **state) {
+    (void)state;
+    const rv_type_t types[] = {RV_INT, RV_DECIMAL, RV_DOUBLE};
+    for (size_t k = 0; k < 3; k++) {
+        rv_measure_t measure = measure_of(AVG, types[k], 0);
+        rv_agg_t *sum = state_of(&measure, NULL, 0);
+        rv_agg_add_sum(&measure, sum, types[k] == RV_DOUBLE ? -9 * ((rv_i128_t)1 << 32) : -9, 4);
+        rv_agg_add_sum(&measure, sum, 0, 2);
+        rv_value_t expected = real(-1.5);
+        assert_result(&measure, sum, &expected);
+        drop(&measure, sum);
+    }
+}
+
 static void assert_overflow(rv_measure_t measure, rv_value_t value) {
     rv_value_t values[2] = {value, value}, result = whole(42);
     rv_error_t err = {0};
@@ -317,6 +331,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counting_counts_rows),
         cmocka_unit_test(sums_are_exact),
+        cmocka_unit_test(a_sum_of_many_values_is_added_at_once),
         cmocka_unit_test(a_sum_beyond_its_type_fails_the_request),
         cmocka_unit_test(means_are_rounded_once),
         cmocka_unit_test(opposed_infinities_have_no_sum),

@@ -177,6 +177,32 @@ static void waiting_carries_are_settled_in_time(void **state) {
     assert_value(sum, 0x1.fffffffffffffp33);
 }
 
+static void units_add_up_like_doubles(void **state) {
+    (void)state;
+    uint64_t seed = 5;
+    for (int k = 0; k < 300; k++) {
+        rv_exact_t one_by_one, at_once;
+        uint8_t packed[RV_EXACT_PACKED], expected[RV_EXACT_PACKED];
+        rv_exact_init(&one_by_one);
+        rv_exact_init(&at_once);
+        rv_i128_t units = 0;
+        for (int i = 0; i < k; i++) {
+            int64_t u = (int64_t)next(&seed) >> (11 + next(&seed) % 50);
+            units += u;
+            rv_exact_add(&one_by_one, (double)u * 0x1p-32);
+        }
+        rv_exact_add_units(&at_once, units);
+        rv_exact_pack(&one_by_one, expected);
+        rv_exact_pack(&at_once, packed);
+        assert_memory_equal(packed, expected, sizeof packed);
+    }
+    rv_exact_t sum = SUM(0x1p94);
+    rv_exact_add_units(&sum, (rv_i128_t)((rv_u128_t)1 << 127)); /* the least: -2^95 */
+    rv_exact_add_units(&sum, 1);
+    rv_exact_add(&sum, 0x1p94);
+    assert_value(sum, 0x1p-32);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sums_are_rounded_once),
@@ -184,6 +210,7 @@ int main(void) {
         cmocka_unit_test(infinities_are_kept_apart),
         cmocka_unit_test(order_and_grouping_never_matter),
         cmocka_unit_test(integers_add_up_like_integers),
+        cmocka_unit_test(units_add_up_like_doubles),
         cmocka_unit_test(packed_sums_read_back),
         cmocka_unit_test(bytes_that_are_no_sum_are_refused),
         cmocka_unit_test(waiting_carries_are_settled_in_time),

@@ -233,6 +233,59 @@ static void integers_by_vectors_as_one_by_one(void **state) {
     }
 }
 
+static void doubles_become_units_only_when_all_are_whole(void **state) {
+    (void)state;
+    static const double others[] = {0x1p-33,  0x1p19 + 0x1p-32, -0x1p20,     -0x1p19 - 0x1p-32, 0x1p31,   1e300, 0.1,
+                                    INFINITY, -INFINITY,        0x1.0p-1074, 0x1p18 + 0x1p-33,  0x1p1000, NAN};
+    static double d[N];
+    static int64_t units[N];
+    for (uint32_t n = 0; n < 200; n++) {
+        for (uint32_t i = 0; i < n; i++) {
+            int64_t u = (int64_t)(draw() >> 12) >> draw() % 52;
+            d[i] = (double)(u > (int64_t)1 << 51 ? u - ((int64_t)1 << 52) : u) * 0x1p-32;
+        }
+        if (n > 2) {
+            d[n - 1] = 0x1p19;
+            d[n - 2] = -0x1p19;
+            d[n - 3] = -0.0;
+        }
+        assert_true(rvw_kernel_units(d, n, units));
+        for (uint32_t i = 0; i < n; i++)
+            assert_int_equal(units[i], (int64_t)(d[i] * 0x1p32));
+        for (size_t k = 0; n && k < sizeof others / sizeof *others; k++) {
+            uint32_t i = (uint32_t)(draw() % n);
+            double before = d[i];
+            d[i] = others[k];
+            assert_false(rvw_kernel_units(d, n, units));
+            d[i] = before;
+        }
+    }
+}
+
+static void values_before_a_limit_as_one_by_one(void **state) {
+    (void)state;
+    static const int64_t limits[] = {INT64_MIN, INT64_MAX, 0, -1, 1, 3};
+    static const double ends[] = {-INFINITY, INFINITY, 0, -1.5, 1, 0x1p-1074};
+    static int64_t x[N];
+    static double d[N];
+    static uint8_t present[N], m[N];
+    for (uint32_t k = 0; k < 24 * 200; k++) {
+        uint32_t n = k / 24, at = k % 6;
+        bool descending = k / 6 % 2, some = k / 12 % 2;
+        for (uint32_t i = 0; i < n; i++) {
+            x[i] = i % 3 ? (int64_t)(draw() % 9) - 4 : limits[draw() % 6];
+            d[i] = i % 3 ? (double)(draw() % 9) / 2 - 2 : ends[draw() % 6];
+            present[i] = draw() & 1;
+        }
+        rvw_kernel_before_ints(x, some ? present : NULL, n, limits[at], descending, m);
+        for (uint32_t i = 0; i < n; i++)
+            assert_int_equal(m[i], (!some || present[i]) && (descending ? x[i] >= limits[at] : x[i] <= limits[at]));
+        rvw_kernel_before_doubles(d, some ? present : NULL, n, ends[at], descending, m);
+        for (uint32_t i = 0; i < n; i++)
+            assert_int_equal(m[i], (!some || present[i]) && (descending ? d[i] >= ends[at] : d[i] <= ends[at]));
+    }
+}
+
 static void rows_of_a_bitmap_come_in_order_and_no_more_than_there_is_room(void **state) {
     (void)state;
     static uint64_t a[40], b[40];
@@ -378,6 +431,8 @@ int main(void) {
         cmocka_unit_test(quotients_as_by_division),
         cmocka_unit_test(bits_are_added_where_they_belong),
         cmocka_unit_test(integers_by_vectors_as_one_by_one),
+        cmocka_unit_test(doubles_become_units_only_when_all_are_whole),
+        cmocka_unit_test(values_before_a_limit_as_one_by_one),
         cmocka_unit_test(rows_of_a_bitmap_come_in_order_and_no_more_than_there_is_room),
         cmocka_unit_test(the_tables_of_a_decay_agree_with_its_definition),
         cmocka_unit_test(ties_of_a_decay_go_to_even),

@@ -196,6 +196,103 @@ static void rows_fall_into_groups(void **state) {
     assert_string_equal(groups_of("exists(purchase where value > 999)", "country", "count", RV_OK), "");
 }
 
+/* The first rows in order by a number, ties by key, missing last; each the best of those that are left. */
+static void first_rows_are_those_of_a_plain_search(void **state) {
+    (void)state;
+    for (uint32_t k = 0; k < 16; k++) {
+        bool descending = k % 2, real = k / 2 % 2;
+        int shift = k / 4 == 0 ? 0 : k / 4 == 1 ? 20 : k / 4 == 2 ? -20 : 5;
+        bool taken[ROWS] = {0};
+        char wanted[512];
+        size_t at = 0;
+        int values[ROWS];
+        for (uint32_t i = 0; i < ROWS; i++) {
+            values[i] = (int)(i * 37 % 31) - 15 + shift;
+            rows[i].values[AGE] = i % 4 ? an_int(values[i]) : (rv_value_t){0};
+            rows[i].values[WEIGHT] = i % 4 ? a_double(values[i] / 4.0) : (rv_value_t){0};
+        }
+        for (uint32_t left = 17; left--;) {
+            uint32_t best = ROWS;
+            for (uint32_t i = 0; i < ROWS; i++) {
+                if (taken[i] || i % 4 == 0)
+                    continue;
+                int ahead = best == ROWS ? 1 : descending ? values[i] - values[best] : values[best] - values[i];
+                if (ahead > 0 || (ahead == 0 && strcmp(keys[i], keys[best]) < 0))
+                    best = i;
+            }
+            taken[best] = true;
+            at += (size_t)snprintf(wanted + at, sizeof wanted - at, "%s%s", keys[best], left ? ";" : "");
+        }
+        const char *order = real ? (descending ? "weight desc" : "weight") : (descending ? "age desc" : "age");
+        assert_string_equal(exec_select("", "contact", order, 17, RV_OK), wanted);
+    }
+}
+
+/* Keys of few and many different strings, in every encoding, as a key, below an operation and measured. */
+static void groups_of_strings_are_those_of_plain_counting(void **state) {
+    (void)state;
+    static char codes[ROWS][8];
+    for (uint32_t k = 0; k < 24; k++) {
+        uint32_t different = k % 3 == 0 ? 1 : k % 3 == 1 ? 40 : 90, n[90] = {0}, sum[90] = {0}, missing[2] = {0};
+        char wanted[4096];
+        size_t at = 0;
+        bool all = k % 2 == 0;
+        view.variation = k / 3;
+        for (uint32_t i = 0; i < ROWS; i++) {
+            uint32_t code = i * 7 % different, age = i % 5;
+            snprintf(codes[i], sizeof codes[i], "c%02u", code);
+            rows[i].values[CODE] = i % 11 ? fake_text(codes[i]) : (rv_value_t){0};
+            if (!all && age != 3)
+                continue;
+            *(i % 11 ? &n[code] : &missing[0]) += 1;
+            *(i % 11 ? &sum[code] : &missing[1]) += age;
+        }
+        for (uint32_t c = 0; c < different; c++)
+            if (n[c])
+                at += (size_t)snprintf(wanted + at, sizeof wanted - at, "c%02u %u,%u;", c, n[c], sum[c]);
+        snprintf(wanted + at, sizeof wanted - at, "- %u,%u;", missing[0], missing[1]);
+        assert_string_equal(groups_of(all ? "" : "age = 3", "code", "count, sum(age)", RV_OK), wanted);
+        assert_string_equal(groups_of(all ? "" : "age = 3", "lower(code)", "count, sum(age)", RV_OK), wanted);
+    }
+    assert_string_equal(groups_of("age = 3", "country", "distinct(country)", RV_OK), "DE 1;FR 1;- 0;");
+}
+
+/* Sums of doubles that are whole units, that are not, that are missing, and of both in turn. */
+static void sums_of_groups_are_those_of_their_rows(void **state) {
+    (void)state;
+    static const double scales[] = {1, 0x1p-32, 0.1, 0x1p30, 0x1p-40};
+    for (size_t s = 0; s < sizeof scales / sizeof *scales; s++) {
+        rv_exact_t sums[3];
+        uint64_t n[3] = {0};
+        char wanted[512];
+        size_t at = 0;
+        for (size_t k = 0; k < 3; k++)
+            rv_exact_init(&sums[k]);
+        for (uint32_t i = 0; i < view.n_events; i++) {
+            if (events[i].type != PURCHASE)
+                continue;
+            uint32_t row = events[i].row, k = (row / 3) % 3;
+            rows[row].values[COUNTRY] = fake_text((const char *const[]){"DE", "FR", "IT"}[k]);
+            events[i].properties[RATE] = a_double(((int)row - 120) * (row % 2 ? scales[s] : 1));
+            if (row % 7 == 0)
+                events[i].properties[RATE] = (rv_value_t){0};
+            else
+                rv_exact_add(&sums[k], ((int)row - 120) * (row % 2 ? scales[s] : 1));
+            n[k] += row % 7 != 0;
+        }
+        for (size_t k = 0; k < 3; k++) {
+            char sum[32] = {0}, mean[32] = {0};
+            rv_double_format(rv_exact_value(&sums[k]), sum);
+            rv_double_format(rv_exact_mean(&sums[k], n[k]), mean);
+            at += (size_t)snprintf(wanted + at, sizeof wanted - at, "%s %s,%s;",
+                                   (const char *const[]){"DE", "FR", "IT"}[k], sum, mean);
+        }
+        assert_string_equal(
+            groups_of("exists(purchase)", "country", "sum(last(rate of purchase)), avg(last(rate of purchase))", RV_OK),
+            wanted);
+    }
+}
+
 static void values_kept_in_groups_count_as_memory(void **state) {
     (void)state;
     static char codes[ROWS][8001];
@@ -516,6 +613,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         SINK_TEST(a_count_counts),
         SINK_TEST(rows_fall_into_groups),
+        SINK_TEST(first_rows_are_those_of_a_plain_search),
+        SINK_TEST(groups_of_strings_are_those_of_plain_counting),
+        SINK_TEST(sums_of_groups_are_those_of_their_rows),
         SINK_TEST(an_overlap_counts_pairs),
         SINK_TEST(cohorts_come_back_by_period),
         SINK_TEST(starts_before_1970_are_floored),

@@ -3,7 +3,8 @@
  *
  * Each key has a table from values to codes, and each further key a table from pairs (code so far, code) to codes. A
  * string is known by its place, not by its bytes: the same bytes at two places give two numbers, which meet again when
- * their group is looked up. Everything is the task's. Failure: QUOTA.
+ * their group is looked up. A key that is a column with a dictionary, and nothing else in the expression, needs neither
+ * table nor strings: the column has the codes. Everything is the task's. Failure: QUOTA.
  */
 #include <string.h>
 
@@ -32,9 +33,10 @@ typedef struct {
 } pairs_t;
 
 struct rvw_codes {
-    table_t *values;  /* by key */
-    pairs_t *pairs;   /* by key: (number so far, code) */
-    uint32_t *column; /* codes of one key over a batch */
+    table_t *values;             /* by key */
+    pairs_t *pairs;              /* by key: (number so far, code) */
+    uint32_t *column;            /* codes of one key over a batch */
+    const rvw_column_t **stored; /* by key: the column that has its codes; NULL: the key is evaluated */
 };
 
 rvw_codes_t *rvw_codes_new(rvw_chunk_t *t, rv_error_t *err) {
@@ -45,13 +47,61 @@ rvw_codes_t *rvw_codes_new(rvw_chunk_t *t, rv_error_t *err) {
     codes->values = rvw_take_zero(t, n, sizeof *codes->values, err);
     codes->pairs = rvw_take_zero(t, n, sizeof *codes->pairs, err);
     codes->column = rvw_take(t, RV_VECTOR, sizeof *codes->column, err);
+    codes->stored = rvw_take_zero(t, n, sizeof *codes->stored, err);
     for (size_t k = 0; codes->pairs && k < t->job->n_by; k++) {
         codes->pairs[k].square = rvw_take_zero(t, SQUARE * SQUARE, sizeof(uint32_t), err);
         codes->pairs[k].codes = rvw_take(t, RV_VECTOR, sizeof(uint32_t), err);
         if (!codes->pairs[k].square || !codes->pairs[k].codes)
             return NULL;
     }
-    return codes->values && codes->pairs && codes->column ? codes : NULL;
+    return codes->values && codes->pairs && codes->column && codes->stored ? codes : NULL;
+}
+
+/* Whether a measure or an operation of the sink's expression takes the node's values. */
+static bool is_argument(const rvw_job_t *job, uint32_t node) {
+    const rvw_expr_t *expr = &job->sink.expr;
+    for (size_t m = 0; m < job->n_measures; m++)
+        if (job->measures[m].kind != REVEILLE__V1__MEASURE_KIND__MEASURE_KIND_COUNT &&
+            job->request->groups->measures[m]->node == node)
+            return true;
+    for (uint32_t i = 0; i < expr->n; i++)
+        for (uint32_t k = 0; k < job->nodes[expr->nodes[i]].n_args; k++)
+            if (job->nodes[expr->nodes[i]].args[k] == node)
+                return true;
+    return false;
+}
+
+void rvw_codes_bind(rvw_chunk_t *t, rvw_codes_t *codes) {
+    const rvw_job_t *job = t->job;
+    for (size_t k = 0; k < job->n_by; k++) {
+        const rvw_bind_t *bind = &t->scratch->bind[job->by[k]];
+        if (bind->from == RVW_FROM_COLUMN && bind->column->encoding == RVW_DICT &&
+            job->nodes[job->by[k]].kind == RVW_KIND_STRING && !is_argument(job, job->by[k]))
+            codes->stored[k] = bind->column;
+    }
+    for (size_t k = 0; k < job->n_by; k++)
+        if (codes->stored[k])
+            t->scratch->bind[job->by[k]].from = RVW_FROM_NOTHING;
+}
+
+bool rvw_codes_last(const rvw_chunk_t *t, const rvw_codes_t *codes) {
+    for (size_t k = 0; k < t->job->n_by; k++)
+        if (!codes->stored[k] && t->scratch->vec[t->job->by[k]].fleeting)
+            return false;
+    return true;
+}
+
+rv_status_t rvw_codes_encode(const rvw_chunk_t *t, const rvw_codes_t *codes, size_t k, const rvw_batch_t *batch,
+                             uint32_t i, rv_bytes_t *out, rv_error_t *err) {
+    const rvw_node_t *node = &t->job->nodes[t->job->by[k]];
+    const rvw_column_t *c = codes->stored[k];
+    if (!c)
+        return rvw_sink_encode(&t->scratch->vec[t->job->by[k]], node, i, false, out, err);
+    uint32_t row = batch->idx ? batch->idx[i] : batch->first + i;
+    rv_value_t value = {.present = rvw_column_present(c, row)};
+    if (value.present)
+        value.s = rvw_column_entry(c, (uint32_t)rvw_column_code(c, row));
+    return rv_value_encode(node->type, &value, false, out) ? RV_OK : rv_fail_memory(err, "a group");
 }
 
 static uint32_t place_of(const table_t *table, uint64_t a, uint64_t b) {
@@ -148,6 +198,39 @@ static rv_status_t string_codes(rvw_chunk_t *t, table_t *table, const rvw_vec_t 
     return RV_OK;
 }
 
+#define STORED(type)                                                                                                   \
+    do {                                                                                                               \
+        const type *codes = c->codes;                                                                                  \
+        if (batch->idx)                                                                                                \
+            for (uint32_t i = 0; i < batch->n; i++)                                                                    \
+                out[i] = codes[batch->idx[i]] + 2u;                                                                    \
+        else                                                                                                           \
+            for (uint32_t i = 0; i < batch->n; i++)                                                                    \
+                out[i] = codes[batch->first + i] + 2u;                                                                 \
+    } while (0)
+
+/* Entry e of a column's dictionary has the code e + 2. */
+static void stored_codes(const rvw_column_t *c, const rvw_batch_t *batch, uint32_t *out) {
+    switch (c->width) {
+    case 1:
+        STORED(uint8_t);
+        break;
+    case 2:
+        STORED(uint16_t);
+        break;
+    case 4:
+        STORED(uint32_t);
+        break;
+    default:
+        for (uint32_t i = 0; i < batch->n; i++)
+            out[i] = 2;
+    }
+    for (uint32_t i = 0; c->present && i < batch->n; i++) {
+        uint32_t row = batch->idx ? batch->idx[i] : batch->first + i;
+        out[i] = c->present[row >> 3] >> (row & 7) & 1 ? out[i] : 1;
+    }
+}
+
 /* Codes of one key over a batch. Those of the table begin behind the small ones. */
 static rv_status_t column_codes(rvw_chunk_t *t, table_t *table, const rvw_vec_t *v, uint32_t n, uint32_t *out,
                                 rv_error_t *err) {
@@ -207,15 +290,19 @@ static rv_status_t pairs_of(rvw_chunk_t *t, pairs_t *pairs, const uint32_t *colu
     return RV_OK;
 }
 
-rv_status_t rvw_codes_of(rvw_chunk_t *t, rvw_codes_t *codes, uint32_t n, uint32_t *out, uint32_t *ret_n,
+rv_status_t rvw_codes_of(rvw_chunk_t *t, rvw_codes_t *codes, const rvw_batch_t *batch, uint32_t *out, uint32_t *ret_n,
                          rv_error_t *err) {
     const rvw_job_t *job = t->job;
+    uint32_t n = batch->n;
     memset(out, 0, n * sizeof *out);
     *ret_n = 1;
     for (size_t k = 0; k < job->n_by; k++) {
         const rvw_vec_t *v = &t->scratch->vec[job->by[k]];
         pairs_t *pairs = &codes->pairs[k];
-        RVW_TRY(column_codes(t, &codes->values[k], v, n, codes->column, err));
+        if (codes->stored[k])
+            stored_codes(codes->stored[k], batch, codes->column);
+        else
+            RVW_TRY(column_codes(t, &codes->values[k], v, n, codes->column, err));
         RVW_TRY(pairs_of(t, pairs, codes->column, n, out, err));
         *ret_n = pairs->table.n;
     }

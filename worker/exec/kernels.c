@@ -309,6 +309,43 @@ CLONES bool rvw_kernel_add(const int64_t *x, const int64_t *y, const uint8_t *pr
     return over >> 63;
 }
 
+/* To add 1.5 * 2^52 rounds to an integer, which then is in the low bits. */
+CLONES bool rvw_kernel_units(const double *d, uint32_t n, int64_t *units) {
+    const double shift = 0x1.8p52;
+    uint64_t base, bad = 0;
+    memcpy(&base, &shift, sizeof base);
+    for (uint32_t i = 0; i < n; i++) {
+        double x = d[i] * 0x1p32, y = x + shift;
+        uint64_t bits;
+        memcpy(&bits, &y, sizeof bits);
+        units[i] = (int64_t)(bits - base);
+        bad |= (uint64_t)(y - shift != x) | (uint64_t)(x < -0x1p51) | (uint64_t)(x > 0x1p51);
+    }
+    return !bad;
+}
+
+#define BEFORE                                                                                                         \
+    do {                                                                                                               \
+        if (descending)                                                                                                \
+            for (uint32_t i = 0; i < n; i++)                                                                           \
+                m[i] = !(x[i] < limit);                                                                                \
+        else                                                                                                           \
+            for (uint32_t i = 0; i < n; i++)                                                                           \
+                m[i] = !(x[i] > limit);                                                                                \
+        for (uint32_t i = 0; present && i < n; i++)                                                                    \
+            m[i] &= present[i];                                                                                        \
+    } while (0)
+
+CLONES void rvw_kernel_before_ints(const int64_t *x, const uint8_t *present, uint32_t n, int64_t limit, bool descending,
+                                   uint8_t *m) {
+    BEFORE;
+}
+
+CLONES void rvw_kernel_before_doubles(const double *x, const uint8_t *present, uint32_t n, double limit,
+                                      bool descending, uint8_t *m) {
+    BEFORE;
+}
+
 CLONES uint32_t rvw_kernel_pick(const uint8_t *m, uint32_t first, uint32_t n, uint32_t *idx) {
     uint32_t found = 0, i = 0;
     for (; i + 64 <= n; i += 64)

@@ -77,6 +77,13 @@ void rvw_kernel_buckets(const int64_t *x, uint32_t n, const int64_t *edges, uint
 /* out[i] = x[i] + y[i] modulo 2^64, or x[i] - y[i]; true when that overflowed where present (NULL: everywhere). */
 bool rvw_kernel_add(const int64_t *x, const int64_t *y, const uint8_t *present, uint32_t n, bool subtract,
                     int64_t *out);
+/* units[i] = d[i] * 2^32; false when one of these is no integer or beyond 2^51. */
+bool rvw_kernel_units(const double *d, uint32_t n, int64_t *units);
+/* m[i] = present[i] (NULL: 1) and x[i] is not above `limit`, or, descending, not below it. */
+void rvw_kernel_before_ints(const int64_t *x, const uint8_t *present, uint32_t n, int64_t limit, bool descending,
+                            uint8_t *m);
+void rvw_kernel_before_doubles(const double *x, const uint8_t *present, uint32_t n, double limit, bool descending,
+                               uint8_t *m);
 /* Numbers of the bytes that are 1, plus `first`, into idx; returns how many. */
 uint32_t rvw_kernel_pick(const uint8_t *m, uint32_t first, uint32_t n, uint32_t *idx);
 /* Numbers of the bits set from *at on, below n_rows, into idx, at most `room`; moves *at on. */

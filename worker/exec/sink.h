@@ -100,10 +100,17 @@ rv_status_t rvw_groups_find(rvw_partial_t *p, const uint8_t *key, size_t n, rvw_
  * (group_codes.c). */
 typedef struct rvw_codes rvw_codes_t;
 rvw_codes_t *rvw_codes_new(rvw_chunk_t *t, rv_error_t *err);
-/* Writes the number of each row of the batch that has been evaluated; *ret_n is how many numbers there are so far. Not
- * for strings that do not last. */
-rv_status_t rvw_codes_of(rvw_chunk_t *t, rvw_codes_t *codes, uint32_t n, uint32_t *out, uint32_t *ret_n,
+/* Once the sink's expression is bound: keys whose codes are stored are not evaluated any more. */
+void rvw_codes_bind(rvw_chunk_t *t, rvw_codes_t *codes);
+/* Whether the strings of the batch's keys last longer than the batch. */
+bool rvw_codes_last(const rvw_chunk_t *t, const rvw_codes_t *codes);
+/* Writes the number of each row of the batch that has been evaluated; *ret_n is how many numbers there are so far. Only
+ * for strings that last. */
+rv_status_t rvw_codes_of(rvw_chunk_t *t, rvw_codes_t *codes, const rvw_batch_t *batch, uint32_t *out, uint32_t *ret_n,
                          rv_error_t *err);
+/* Appends key k of element i of the batch. */
+rv_status_t rvw_codes_encode(const rvw_chunk_t *t, const rvw_codes_t *codes, size_t k, const rvw_batch_t *batch,
+                             uint32_t i, rv_bytes_t *out, rv_error_t *err);
 
 rv_status_t rvw_overlap_take(rvw_chunk_t *t, rvw_partial_t *p, const uint64_t *mask, rv_error_t *err);
 

@@ -1,13 +1,14 @@
 /* sink_groups.c: groups of rows with their measures.
  *
  * A group is its values as bytes (valcodec.h) and a row of aggregate states. Rows of a batch get numbers for their
- * combination of values; only a number that is new in the chunk is encoded and looked up. Counts are gathered by number
- * and added at the end of the chunk. What a state takes beside its place is charged to the job as it grows. Failure:
- * QUOTA, OVERFLOW.
+ * combination of values; only a number that is new in the chunk is encoded and looked up. Counts, and sums while the
+ * values are whole numbers of some unit, are gathered by number and added at the end of the chunk. What a state takes
+ * beside its place is charged to the job as it grows. Failure: QUOTA, OVERFLOW.
  */
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels.h"
 #include "message.h"
 #include "reveille/hash.h"
 #include "sink.h"
@@ -99,20 +100,25 @@ rv_status_t rvw_groups_find(rvw_partial_t *p, const uint8_t *key, size_t n, rvw_
  * has its own of WAYS counters, or every count would wait for the one before. */
 #define WAYS 4u
 typedef struct {
+    rv_i128_t sum; /* of ints and decimals, or of doubles in units of 2^-32: a chunk's rows cannot fill it */
+    uint64_t n;
+} total_t;
+typedef struct {
     rvw_codes_t *codes;
     uint32_t *group;
-    uint32_t *rows; /* WAYS each */
+    uint32_t *rows;    /* WAYS each */
+    total_t *totals;   /* one a measure each */
+    int64_t *integers; /* of a batch */
     uint32_t n, cap;
 } numbers_t;
 
 /* The group of row i of the batch, by its bytes. */
-static rv_status_t find_row(rvw_chunk_t *t, rvw_partial_t *p, uint32_t i, uint32_t *ret, rv_error_t *err) {
-    const rvw_job_t *job = t->job;
+static rv_status_t find_row(rvw_chunk_t *t, rvw_partial_t *p, const rvw_codes_t *codes, const rvw_batch_t *batch,
+                            uint32_t i, uint32_t *ret, rv_error_t *err) {
     rvw_group_t *group;
     p->groups.scratch.n = 0;
-    for (size_t k = 0; k < job->n_by; k++)
-        RVW_TRY(
-            rvw_sink_encode(&t->scratch->vec[job->by[k]], &job->nodes[job->by[k]], i, false, &p->groups.scratch, err));
+    for (size_t k = 0; k < t->job->n_by; k++)
+        RVW_TRY(rvw_codes_encode(t, codes, k, batch, i, &p->groups.scratch, err));
     RVW_TRY(rvw_groups_find(p, p->groups.scratch.p, p->groups.scratch.n, &group, err));
     *ret = (uint32_t)(group - p->groups.groups) + 1;
     return RV_OK;
@@ -126,22 +132,27 @@ static rv_status_t grow_numbers(rvw_chunk_t *t, numbers_t *numbers, uint32_t n, 
         cap *= 2;
     uint32_t *group = rvw_take_zero(t, cap, sizeof *group, err);
     uint32_t *rows = rvw_take_zero(t, (size_t)cap * WAYS, sizeof *rows, err);
-    if (!group || !rows)
+    size_t measures = t->job->n_measures;
+    total_t *totals = rvw_take_zero(t, cap * measures, sizeof *totals, err);
+    if (!group || !rows || !totals)
         return RVW_NO_SPACE;
     if (numbers->cap) {
         memcpy(group, numbers->group, numbers->cap * sizeof *group);
         memcpy(rows, numbers->rows, numbers->cap * WAYS * sizeof *rows);
+        memcpy(totals, numbers->totals, numbers->cap * measures * sizeof *totals);
     }
     numbers->group = group;
     numbers->rows = rows;
+    numbers->totals = totals;
     numbers->cap = cap;
     return RV_OK;
 }
 
 /* Groups of rows whose strings do not last, each by its bytes. */
-static rv_status_t find_fleeting(rvw_chunk_t *t, rvw_partial_t *p, uint32_t n, uint32_t *out, rv_error_t *err) {
-    for (uint32_t i = 0; i < n; i++) {
-        RVW_TRY(find_row(t, p, i, &out[i], err));
+static rv_status_t find_fleeting(rvw_chunk_t *t, rvw_partial_t *p, const rvw_codes_t *codes, const rvw_batch_t *batch,
+                                 uint32_t *out, rv_error_t *err) {
+    for (uint32_t i = 0; i < batch->n; i++) {
+        RVW_TRY(find_row(t, p, codes, batch, i, &out[i], err));
         for (size_t m = 0; m < t->job->n_measures; m++)
             if (is_count(&t->job->measures[m]))
                 rv_agg_add_rows(&t->job->measures[m], state_of(t->job, &p->groups.groups[out[i] - 1], m), 1);
@@ -149,37 +160,39 @@ static rv_status_t find_fleeting(rvw_chunk_t *t, rvw_partial_t *p, uint32_t n, u
     return RV_OK;
 }
 
-/* 1 + group of each row of the batch. */
-static rv_status_t find_batch(rvw_chunk_t *t, rvw_partial_t *p, numbers_t *numbers, uint32_t n, uint32_t *out,
-                              rv_error_t *err) {
-    uint32_t n_codes;
-    bool fleeting = false;
-    for (size_t k = 0; k < t->job->n_by; k++)
-        fleeting |= t->scratch->vec[t->job->by[k]].fleeting;
-    if (fleeting)
-        return find_fleeting(t, p, n, out, err);
-    RVW_TRY(rvw_codes_of(t, numbers->codes, n, out, &n_codes, err));
+/* The number of each row of the batch, with *ret_group the 1 + group of each number; NULL: they are groups already. */
+static rv_status_t find_batch(rvw_chunk_t *t, rvw_partial_t *p, numbers_t *numbers, const rvw_batch_t *batch,
+                              uint32_t *out, const uint32_t **ret_group, rv_error_t *err) {
+    uint32_t n_codes, n = batch->n;
+    *ret_group = NULL;
+    if (!rvw_codes_last(t, numbers->codes))
+        return find_fleeting(t, p, numbers->codes, batch, out, err);
+    RVW_TRY(rvw_codes_of(t, numbers->codes, batch, out, &n_codes, err));
     RVW_TRY(grow_numbers(t, numbers, n_codes, err));
     for (uint32_t i = 0; n_codes > numbers->n && i < n; i++)
         if (!numbers->group[out[i]])
-            RVW_TRY(find_row(t, p, i, &numbers->group[out[i]], err));
+            RVW_TRY(find_row(t, p, numbers->codes, batch, i, &numbers->group[out[i]], err));
     numbers->n = n_codes;
     for (uint32_t i = 0; i < n; i++)
         numbers->rows[out[i] * WAYS + i % WAYS]++;
-    for (uint32_t i = 0; i < n; i++)
-        out[i] = numbers->group[out[i]];
+    *ret_group = numbers->group;
     return RV_OK;
 }
 
-/* Adds the rows that were counted by number. */
-static void add_rows(const rvw_job_t *job, rvw_partial_t *p, const numbers_t *numbers) {
+/* Adds what was gathered by number. */
+static void add_numbers(const rvw_job_t *job, rvw_partial_t *p, const numbers_t *numbers) {
     for (uint32_t code = 0; code < numbers->n; code++) {
         uint64_t rows = 0;
         for (uint32_t k = 0; k < WAYS; k++)
             rows += numbers->rows[code * WAYS + k];
-        for (size_t m = 0; rows && m < job->n_measures; m++)
+        for (size_t m = 0; rows && m < job->n_measures; m++) {
+            const total_t *total = &numbers->totals[code * job->n_measures + m];
+            rv_agg_t *state = state_of(job, &p->groups.groups[numbers->group[code] - 1], m);
             if (is_count(&job->measures[m]))
-                rv_agg_add_rows(&job->measures[m], state_of(job, &p->groups.groups[numbers->group[code] - 1], m), rows);
+                rv_agg_add_rows(&job->measures[m], state, rows);
+            else if (total->n)
+                rv_agg_add_sum(&job->measures[m], state, total->sum, total->n);
+        }
     }
 }
 
@@ -197,22 +210,55 @@ static rv_status_t charge_growth(rvw_partial_t *p, size_t before, size_t after, 
     return RV_OK;
 }
 
-static rv_status_t add_values(rvw_chunk_t *t, rvw_partial_t *p, uint32_t n, const uint32_t *groups, rv_error_t *err) {
+/* The values of a batch as integers that rv_agg_add_sum takes; NULL when they are none. */
+static const int64_t *integers_of(const rvw_vec_t *v, rv_type_t type, uint32_t n, int64_t *room) {
+    if (v->kind == RVW_KIND_INT && type != RV_DOUBLE)
+        return v->data;
+    return v->kind == RVW_KIND_DOUBLE && type == RV_DOUBLE && rvw_kernel_units(v->data, n, room) ? room : NULL;
+}
+
+/* Adds the values of a sum by number; false when they are no integers, and nothing is added. */
+static bool add_integers(const rvw_job_t *job, numbers_t *numbers, size_t m, const rvw_vec_t *v, uint32_t n,
+                         const uint32_t *code) {
+    const int64_t *x = integers_of(v, job->measures[m].type, n, numbers->integers);
+    for (uint32_t i = 0; x && i < n; i++) {
+        total_t *total = &numbers->totals[code[i] * job->n_measures + m];
+        int64_t there = !v->present || v->present[i];
+        total->sum += x[i] & -there;
+        total->n += (uint64_t)there;
+    }
+    return x != NULL;
+}
+
+/* Adds the values of a measure row by row. */
+static rv_status_t add_each(rvw_chunk_t *t, rvw_partial_t *p, size_t m, uint32_t n, const uint32_t *numbers,
+                            const uint32_t *group, rv_error_t *err) {
+    const rvw_job_t *job = t->job;
+    const rv_measure_t *measure = &job->measures[m];
+    uint32_t node = job->request->groups->measures[m]->node;
+    bool grows = !is_sum(measure);
+    rv_value_t value;
+    for (uint32_t i = 0; i < n; i++) {
+        rv_agg_t *state = state_of(job, &p->groups.groups[(group ? group[numbers[i]] : numbers[i]) - 1], m);
+        size_t before = grows ? rv_agg_memory(measure, state) : 0;
+        rvw_vec_value(&t->scratch->vec[node], &job->nodes[node], i, &value);
+        RVW_TRY(rv_agg_add(measure, state, &value, err));
+        if (grows)
+            RVW_TRY(charge_growth(p, before, rv_agg_memory(measure, state), err));
+    }
+    return RV_OK;
+}
+
+static rv_status_t add_values(rvw_chunk_t *t, rvw_partial_t *p, numbers_t *numbers, uint32_t n, const uint32_t *out,
+                              const uint32_t *group, rv_error_t *err) {
     const rvw_job_t *job = t->job;
     for (size_t m = 0; m < job->n_measures; m++) {
         if (is_count(&job->measures[m]))
             continue;
-        uint32_t node = job->request->groups->measures[m]->node;
-        bool grows = !is_sum(&job->measures[m]);
-        rv_value_t value;
-        for (uint32_t i = 0; i < n; i++) {
-            rv_agg_t *state = state_of(job, &p->groups.groups[groups[i] - 1], m);
-            size_t before = grows ? rv_agg_memory(&job->measures[m], state) : 0;
-            rvw_vec_value(&t->scratch->vec[node], &job->nodes[node], i, &value);
-            RVW_TRY(rv_agg_add(&job->measures[m], state, &value, err));
-            if (grows)
-                RVW_TRY(charge_growth(p, before, rv_agg_memory(&job->measures[m], state), err));
-        }
+        const rvw_vec_t *v = &t->scratch->vec[job->request->groups->measures[m]->node];
+        if (group && is_sum(&job->measures[m]) && add_integers(job, numbers, m, v, n, out))
+            continue;
+        RVW_TRY(add_each(t, p, m, n, out, group, err));
     }
     return RV_OK;
 }
@@ -220,19 +266,21 @@ static rv_status_t add_values(rvw_chunk_t *t, rvw_partial_t *p, uint32_t n, cons
 rv_status_t rvw_groups_take(rvw_chunk_t *t, rvw_partial_t *p, const uint64_t *mask, rv_error_t *err) {
     const rvw_job_t *job = t->job;
     uint32_t *idx = rvw_take(t, RV_VECTOR, sizeof *idx, err), at = 0;
-    uint32_t *groups = rvw_take(t, RV_VECTOR, sizeof *groups, err);
-    numbers_t numbers = {.codes = rvw_codes_new(t, err)};
+    uint32_t *out = rvw_take(t, RV_VECTOR, sizeof *out, err);
+    const uint32_t *group;
+    numbers_t numbers = {.codes = rvw_codes_new(t, err), .integers = rvw_take(t, RV_VECTOR, sizeof(int64_t), err)};
     rvw_batch_t batch;
-    if (!idx || !groups || !numbers.codes)
+    if (!idx || !out || !numbers.codes || !numbers.integers)
         return RVW_NO_SPACE;
     RVW_TRY(rvw_stage_passes(t, &job->sink, err));
     RVW_TRY(rvw_bind(t, &job->sink.expr, NULL, 0, t->n_rows, err));
+    rvw_codes_bind(t, numbers.codes);
     while (rvw_rows_next(mask, t->n_rows, &at, idx, &batch)) {
         RVW_TRY(rvw_evaluate(t, &job->sink.expr, NULL, &batch, err));
-        RVW_TRY(find_batch(t, p, &numbers, batch.n, groups, err));
-        RVW_TRY(add_values(t, p, batch.n, groups, err));
+        RVW_TRY(find_batch(t, p, &numbers, &batch, out, &group, err));
+        RVW_TRY(add_values(t, p, &numbers, batch.n, out, group, err));
     }
-    add_rows(job, p, &numbers);
+    add_numbers(job, p, &numbers);
     return RV_OK;
 }
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels.h"
 #include "message.h"
 #include "sink.h"
 
@@ -43,6 +44,27 @@ static uint64_t prefix_of(const rvw_vec_t *v, uint32_t i, bool descending) {
     }
     }
     return descending ? ~p : p;
+}
+
+/* Elements whose prefix is not above `worst` into `list`, and maybe others; returns how many. */
+static uint32_t list_candidates(const rvw_vec_t *v, bool descending, uint64_t worst, uint32_t n, uint32_t *list) {
+    static const uint64_t sign = (uint64_t)1 << 63;
+    uint8_t m[RV_VECTOR];
+    uint64_t p = descending ? ~worst : worst;
+    if (worst != UINT64_MAX && v->kind == RVW_KIND_INT) {
+        rvw_kernel_before_ints(v->data, v->present, n, (int64_t)(p ^ sign), descending, m);
+        return rvw_kernel_pick(m, 0, n, list);
+    }
+    if (worst != UINT64_MAX && v->kind == RVW_KIND_DOUBLE) {
+        double limit;
+        p = p & sign ? p ^ sign : ~p;
+        memcpy(&limit, &p, sizeof limit);
+        rvw_kernel_before_doubles(v->data, v->present, n, limit, descending, m);
+        return rvw_kernel_pick(m, 0, n, list);
+    }
+    for (uint32_t i = 0; i < n; i++)
+        list[i] = i;
+    return n;
 }
 
 static int compare_keys(uint64_t pa, const uint8_t *a, size_t an, uint64_t pb, const uint8_t *b, size_t bn) {
@@ -145,9 +167,12 @@ static rv_status_t pick(rvw_chunk_t *t, rvw_partial_t *p, const rvw_column_t *ke
     uint64_t worst = full ? p->rows.rows[0].prefix : UINT64_MAX;
     picked->n = 0;
     p->rows.scratch.n = 0;
-    for (uint32_t i = 0; i < batch->n; i++) {
-        uint64_t prefix =
-            job->n_order ? prefix_of(&t->scratch->vec[job->order[0].node], i, job->order[0].descending) : 0;
+    const rvw_vec_t *first = job->n_order ? &t->scratch->vec[job->order[0].node] : NULL;
+    uint32_t list[RV_VECTOR];
+    uint32_t n = first ? list_candidates(first, job->order[0].descending, worst, batch->n, list) : batch->n;
+    for (uint32_t k = 0; k < n; k++) {
+        uint32_t i = first ? list[k] : k;
+        uint64_t prefix = first ? prefix_of(first, i, job->order[0].descending) : 0;
         if (prefix > worst)
             continue;
         uint32_t row = batch->idx ? batch->idx[i] : batch->first + i;
