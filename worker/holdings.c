@@ -149,16 +149,14 @@ static void add_partition(rvw_holdings_t *h, uint32_t number, rvw_partition_t *p
 /* A released partition, which a new one is too, joins the log. A kill between the steps of a release or of this leaves
  * one that is released and known, which is as good. */
 static rv_status_t take_over(rvw_holdings_t *h, rvw_partition_t *partition, rv_error_t *err) {
-    uint32_t number = rvw_partition_get_identity(partition)->partition, known;
-    bool released = rvw_partition_released(partition);
-    rv_status_t status = rvw_wal_next(h->wal, number, &known, err);
-    if (status == RV_OK && known != number && !released)
+    uint32_t number = rvw_partition_get_identity(partition)->partition;
+    bool released = rvw_partition_released(partition), known = rvw_wal_next(h->wal, number) == number;
+    if (!known && !released)
         return rv_fail(err, RV_REASON_DAMAGED,
                        "'%s/p%04u' is not in this worker's log, and its last writes may be in another: put it back "
                        "where it was; `reveille up` is what moves partitions",
                        h->dir, number);
-    if (status == RV_OK && known != number)
-        status = rvw_wal_adopt(h->wal, number, rvw_partition_flushed_lsn(partition), err);
+    rv_status_t status = known ? RV_OK : rvw_wal_adopt(h->wal, number, rvw_partition_flushed_lsn(partition), err);
     if (status != RV_OK || !released)
         return status;
     status = rvw_partition_release(partition, false, err);
@@ -230,12 +228,9 @@ static rv_status_t open_folders(rvw_holdings_t *h, rv_error_t *err) {
 }
 
 /* What the log knows of must be there: an empty partition in its place would be a lower answer. */
-static rv_status_t name_missing(rvw_holdings_t *h, rv_error_t *err) {
+static void name_missing(rvw_holdings_t *h) {
     uint32_t number = 0;
-    for (rv_status_t status;; number++) {
-        status = rvw_wal_next(h->wal, number, &number, err);
-        if (status != RV_OK || number >= RV_MAX_PARTITIONS)
-            return status;
+    for (; (number = rvw_wal_next(h->wal, number)) < RV_MAX_PARTITIONS; number++) {
         if (h->problems[number] || rvw_holdings_partition(h, number))
             continue;
         rv_error_t why;
@@ -247,7 +242,9 @@ static rv_status_t name_missing(rvw_holdings_t *h, rv_error_t *err) {
 
 static rv_status_t open_all(rvw_holdings_t *h, rv_error_t *err) {
     rv_status_t status = open_folders(h, err);
-    return status == RV_OK ? name_missing(h, err) : status;
+    if (status == RV_OK)
+        name_missing(h);
+    return status;
 }
 
 /* ---- card and log ---- */
@@ -256,16 +253,13 @@ static rv_status_t open_all(rvw_holdings_t *h, rv_error_t *err) {
  * elsewhere. */
 static rv_status_t first_log(rvw_holdings_t *h, const char *wal, rv_error_t *err) {
     rvw_wal_mark_t mark = {.stamp = 1};
-    uint32_t known = UINT32_MAX;
     rv_status_t status = RV_OK;
     if (mkdir(wal, 0700) != 0 && errno != EEXIST)
         status = rv_fail(err, errno == ENOSPC ? RV_REASON_QUOTA : RV_REASON_FOREIGN, "cannot make '%s': %s", wal,
                          strerror(errno));
     if (status == RV_OK)
         status = rvw_wal_open(wal, true, &h->wal, err);
-    if (status == RV_OK)
-        status = rvw_wal_next(h->wal, 0, &known, err);
-    if (status == RV_OK && known != UINT32_MAX)
+    if (status == RV_OK && rvw_wal_next(h->wal, 0) != UINT32_MAX)
         status =
             rv_fail(err, RV_REASON_DAMAGED,
                     "'%s/worker' is missing although there is a log: put it back from a copy of the same time", h->dir);
@@ -280,7 +274,6 @@ static rv_status_t first_log(rvw_holdings_t *h, const char *wal, rv_error_t *err
 }
 
 static rv_status_t known_log(rvw_holdings_t *h, const char *wal, rv_error_t *err) {
-    rvw_wal_mark_t mark;
     rv_error_t why;
     rv_status_t status = rvw_wal_open(wal, false, &h->wal, &why);
     if (status == RV_NOT_FOUND)
@@ -293,9 +286,7 @@ static rv_status_t known_log(rvw_holdings_t *h, const char *wal, rv_error_t *err
         *err = why;
         return status;
     }
-    status = rvw_wal_get_mark(h->wal, &mark, err);
-    if (status != RV_OK)
-        return status;
+    rvw_wal_mark_t mark = rvw_wal_get_mark(h->wal);
     if (mark.id != h->card.log)
         return rv_fail(err, RV_REASON_DAMAGED, "the log '%s' is not the one that '%s/worker' belongs to: put back both",
                        wal, h->dir);

@@ -191,7 +191,7 @@ static void log_group(rvw_writer_t *w, size_t n) {
         for (size_t k = 0; w->group[i].parts && k < w->group[i].request->n_writes; k++) {
             const part_t *part = &w->group[i].parts[k];
             if (part->lsn)
-                records[count++] = (rvw_record_t){part->write->partition, part->lsn, part->record, part->record_n};
+                records[count++] = (rvw_record_t){part->write->partition, part->lsn, part->record, part->record_n, 0};
         }
     rv_status_t status = records ? RV_OK : rv_fail_memory(&err, "a group of writes");
     if (status == RV_OK && count)

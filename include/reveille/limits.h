@@ -95,6 +95,7 @@
 #define RV_TAIL_BYTES (4u << 10)  /* a partition's tail is flushed from here on */
 #define RV_TAIL_TOTAL (64u << 10) /* all tails of a worker */
 #define RV_GROUP_COMMIT 2u        /* batches of one log transaction */
+#define RV_LOG_GROUP 300u         /* bytes of records that share a value of the log */
 #define RV_MAX_RUNS 3u            /* runs of a (type, chunk) before they are merged */
 #define RV_PAGE_ROWS 2u           /* rows of one result message */
 #endif
@@ -118,6 +119,9 @@
 #endif
 #ifndef RV_GROUP_COMMIT
 #define RV_GROUP_COMMIT 256u
+#endif
+#ifndef RV_LOG_GROUP
+#define RV_LOG_GROUP (256u << 10) /* small enough for freed pages to be found again */
 #endif
 #ifndef RV_MAX_RUNS
 #define RV_MAX_RUNS 8u

@@ -32,7 +32,7 @@ static rv_status_t log_and_apply(rvm_engine_t *engine, Reveille__V1__PartitionWr
         status = rvw_partition_check(partition, write, hash, ret_known, err);
     }
     if (status == RV_OK && !*ret_known) {
-        const rvw_record_t one = {write->partition, ++lsn, record, n};
+        const rvw_record_t one = {write->partition, ++lsn, record, n, 0};
         status = rvw_wal_append(rvw_holdings_wal(worker), &one, 1, err);
     }
     if (status == RV_OK) {

@@ -103,6 +103,9 @@ static void open_all(world_t *world) {
     }
     must(rvw_partition_open(path, &world->partition, &err), &err);
     assert_int_equal(rvw_partition_get_identity(world->partition)->chunk_rows, world->chunk_rows);
+    if (rvw_wal_next(world->wal, 1) != 1) {
+        must(rvw_wal_adopt(world->wal, 1, rvw_partition_flushed_lsn(world->partition), &err), &err);
+    }
     must(rvw_wal_replay(world->wal, 1, rvw_partition_flushed_lsn(world->partition), replay, world, &err), &err);
 }
 
@@ -160,7 +163,7 @@ static void submit(world_t *world, const uint8_t *bytes, size_t n, bool *ret_kno
     must(rvw_partition_check(world->partition, write, hash, ret_known, &err), &err);
     uint64_t lsn = rvw_partition_lsn(world->partition) + !*ret_known;
     if (!*ret_known) {
-        rvw_record_t record = {1, lsn, bytes, n};
+        rvw_record_t record = {1, lsn, bytes, n, 0};
         must(rvw_wal_append(world->wal, &record, 1, &err), &err);
     }
     must(rvw_partition_apply(world->partition, NULL, write, lsn, hash, *ret_known, &arena, ret, &err), &err);

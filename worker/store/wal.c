@@ -1,13 +1,16 @@
 /* wal.c: the worker's log.
  *
- * Key: partition and LSN, big endian, so a partition's records lie in order. Value: XXH3 of the bytes, seeded with that
- * of the key, then the bytes. Behind all partitions (NOTES) lie, in the same form, the LSN up to which each partition
- * was trimmed, and the mark. One write transaction a group: LMDB syncs data and then the meta page, so a record is
- * there whole or not at all. A failed commit other than for lack of space leaves the log closed to writes, because only
- * opening it anew tells what is in it. Threads: the writer appends, the housekeeper trims and compacts; a lock keeps
- * them apart. Replay is for the start, before there are threads.
+ * Key: kind and number, big endian. A group (numbered from 1) holds the records of one commit, or of a part of it
+ * below RV_LOG_GROUP, whatever their partitions: so a commit writes pages side by side at the end of the tree, where
+ * one key a partition would write as many pages as there are partitions. In front of the groups lie the notes: of each
+ * partition how far it was trimmed and since which group it is here, and the mark; each is XXH3 of its bytes, seeded
+ * with that of the key, then the bytes. A group goes with the last of its records. Which group has which record is
+ * known in memory (chains.h), read at the start. One write transaction a commit: LMDB syncs data and then the meta
+ * page, so a record is there whole or not at all. A failed commit other than for lack of space leaves the log closed to
+ * writes, because only opening it anew tells what is in it. Threads: the writer appends and replays, the housekeeper
+ * trims and compacts; a lock keeps them apart.
  */
-#include "wal.h"
+#include "wal_state.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -17,33 +20,17 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-#include "env.h"
 #include "place.h"
 #include "reveille/fault.h"
-#include "reveille/hash.h"
+#include "reveille/limits.h"
 
-#define KEY_BYTES 12u
 #define FULL 0.9
 #define COPY_BYTES ((size_t)8 << 20)
-#define NOTES UINT32_MAX /* in the partition's place: what lies in the LSN's is a partition, or MARK */
-#define MARK UINT64_MAX
+#define MARK UINT64_MAX /* a note's number, where a partition's would be */
 
-struct rvw_wal {
-    pthread_mutex_t lock_env;
-    char *dir;
-    int lock;
-    rvw_env_t *env;
-    bool closed; /* to writes */
-};
-
-static void pack_key(uint32_t partition, uint64_t lsn, uint8_t key[KEY_BYTES]) {
-    rvw_put_be32(key, partition);
-    rvw_put_be64(key + 4, lsn);
-}
-
-static uint64_t checksum(const uint8_t key[KEY_BYTES], const void *bytes, size_t n) {
-    return XXH3_64bits_withSeed(bytes, n, rv_hash(key, KEY_BYTES));
-}
+typedef struct {
+    uint64_t trimmed, from;
+} stay_t; /* the note of a partition: chains.h */
 
 static rv_status_t open_env(rvw_wal_t *wal, bool create, rv_error_t *err) {
     rv_error_t inner = {0};
@@ -58,6 +45,80 @@ static rv_status_t open_env(rvw_wal_t *wal, bool create, rv_error_t *err) {
         *err = inner;
     }
     return status;
+}
+
+/* A note's bytes into *ret. */
+static rv_status_t read_note(const MDB_val *k, const MDB_val *v, void *ret, size_t n, rv_error_t *err) {
+    uint64_t sum;
+    const uint8_t *bytes = (const uint8_t *)v->mv_data + sizeof sum;
+    if (v->mv_size == sizeof sum + n) {
+        memcpy(&sum, v->mv_data, sizeof sum);
+        if (sum == XXH3_64bits_withSeed(bytes, n, rvw_wal_seed(k->mv_data))) {
+            memcpy(ret, bytes, n);
+            return RV_OK;
+        }
+    }
+    return rv_fail(err, RV_REASON_DAMAGED, "the log's note %llu is damaged: its checksum does not hold",
+                   (unsigned long long)rvw_get_be64((const uint8_t *)k->mv_data + 4));
+}
+
+static rv_status_t load_note(rvw_wal_t *wal, const MDB_val *k, const MDB_val *v, rv_error_t *err) {
+    uint64_t number = rvw_get_be64((const uint8_t *)k->mv_data + 4);
+    stay_t stay;
+    if (number == MARK) {
+        return read_note(k, v, &wal->mark, sizeof wal->mark, err);
+    }
+    rv_status_t status = read_note(k, v, &stay, sizeof stay, err);
+    if (status == RV_OK && number >= RV_MAX_PARTITIONS) {
+        return rv_fail(err, RV_REASON_DAMAGED, "the log has a note of partition %llu", (unsigned long long)number);
+    }
+    if (status == RV_OK) {
+        rvw_chains_adopt(wal->chains, (uint32_t)number, stay.trimmed, stay.from);
+    }
+    return status;
+}
+
+static rv_status_t load_group(rvw_wal_t *wal, const MDB_val *k, const MDB_val *v, rv_error_t *err) {
+    uint64_t number = rvw_get_be64((const uint8_t *)k->mv_data + 4);
+    rvw_group_t group;
+    rvw_record_t record;
+    if (!rvw_group_open(v->mv_data, v->mv_size, rvw_wal_seed(k->mv_data), &group)) {
+        return rv_fail(err, RV_REASON_DAMAGED, "the log's group %llu is damaged: its checksum does not hold",
+                       (unsigned long long)number);
+    }
+    wal->next = number + 1;
+    rv_status_t status = RV_OK;
+    while (status == RV_OK && rvw_group_next(&group, &record)) {
+        if (rvw_chains_needs(wal->chains, record.partition, record.lsn, number)) {
+            status = rvw_chains_add(wal->chains, record.partition, record.lsn, number, err);
+        }
+    }
+    return status;
+}
+
+/* Notes and groups, in this order, into memory. */
+static rv_status_t load(rvw_wal_t *wal, rv_error_t *err) {
+    rvw_reading_t reading;
+    MDB_val k, v;
+    wal->next = 1;
+    wal->chains = rvw_chains_new();
+    rv_status_t status = wal->chains ? rvw_reading_begin(wal->env, &reading, err) : rv_fail_memory(err, "the log");
+    if (status) {
+        return status;
+    }
+    int code = mdb_cursor_get(reading.cursor, &k, &v, MDB_FIRST);
+    for (; !code && status == RV_OK; code = mdb_cursor_get(reading.cursor, &k, &v, MDB_NEXT)) {
+        uint32_t kind = k.mv_size == RVW_WAL_KEY ? rvw_get_be32(k.mv_data) : 0;
+        if (kind == RVW_NOTE) {
+            status = load_note(wal, &k, &v, err);
+        } else if (kind == RVW_GROUP) {
+            status = load_group(wal, &k, &v, err);
+        } else {
+            status = rv_fail(err, RV_REASON_FOREIGN, "'%.300s' is not a log of this version of Reveille", wal->dir);
+        }
+    }
+    rvw_reading_end(&reading);
+    return status || code == MDB_NOTFOUND ? status : rvw_env_fail(err, code, "read the log");
 }
 
 rv_status_t rvw_wal_open(const char *dir, bool create, rvw_wal_t **ret, rv_error_t *err) {
@@ -75,6 +136,9 @@ rv_status_t rvw_wal_open(const char *dir, bool create, rvw_wal_t **ret, rv_error
     if (status == RV_OK) {
         status = open_env(wal, create, err);
     }
+    if (status == RV_OK) {
+        status = load(wal, err);
+    }
     if (status) {
         rvw_wal_close(&wal);
         return status;
@@ -88,6 +152,7 @@ void rvw_wal_close(rvw_wal_t **wal) {
     *wal = NULL;
     if (gone) {
         rvw_env_unref(&gone->env);
+        rvw_chains_destroy(&gone->chains);
         if (gone->lock >= 0) {
             close(gone->lock);
         }
@@ -118,15 +183,49 @@ static rv_status_t finish(rvw_wal_t *wal, rvw_txn_t *txn, rv_error_t *err) {
     return txn->status;
 }
 
-static void put_value(rvw_txn_t *txn, uint32_t partition, uint64_t lsn, const void *bytes, size_t n) {
-    uint8_t key[KEY_BYTES];
-    pack_key(partition, lsn, key);
-    uint64_t sum = checksum(key, bytes, n);
+static void put_note(rvw_txn_t *txn, uint64_t number, const void *bytes, size_t n) {
+    uint8_t key[RVW_WAL_KEY];
+    rvw_wal_key(RVW_NOTE, number, key);
+    uint64_t sum = XXH3_64bits_withSeed(bytes, n, rvw_wal_seed(key));
     uint8_t *value = rvw_txn_reserve(txn, key, sizeof key, sizeof sum + n);
     if (value) {
         memcpy(value, &sum, sizeof sum);
         memcpy(value + sizeof sum, bytes, n);
     }
+}
+
+static void put_group(rvw_txn_t *txn, uint64_t number, const rvw_record_t *records, size_t n) {
+    uint8_t key[RVW_WAL_KEY];
+    rvw_wal_key(RVW_GROUP, number, key);
+    uint8_t *value = rvw_txn_reserve(txn, key, sizeof key, rvw_group_bytes(records, n));
+    if (value) {
+        rvw_group_pack(records, n, rvw_wal_seed(key), value);
+    }
+}
+
+/* How many of the records make the next group. */
+static size_t group_of(const rvw_record_t *records, size_t n) {
+    size_t count = 0;
+    for (size_t bytes = 0; count < n && (count == 0 || bytes + records[count].n <= RV_LOG_GROUP); count++) {
+        bytes += records[count].n;
+    }
+    return count;
+}
+
+/* Puts the records and notes in memory where they are; the caller takes that back when it fails. */
+static rv_status_t put_records(rvw_wal_t *wal, rvw_txn_t *txn, const rvw_record_t *records, size_t n, uint64_t *next,
+                               rv_error_t *err) {
+    for (size_t i = 0, count; i < n; i += count, ++*next) {
+        count = group_of(records + i, n - i);
+        put_group(txn, *next, records + i, count);
+        for (size_t k = i; k < i + count; k++) {
+            rv_status_t status = rvw_chains_add(wal->chains, records[k].partition, records[k].lsn, *next, err);
+            if (status) {
+                return status;
+            }
+        }
+    }
+    return RV_OK;
 }
 
 static rv_status_t append(rvw_wal_t *wal, const rvw_record_t *records, size_t n, rv_error_t *err) {
@@ -138,266 +237,160 @@ static rv_status_t append(rvw_wal_t *wal, const rvw_record_t *records, size_t n,
     if (rvw_env_fill(wal->env) > FULL) {
         return rv_fail(err, RV_REASON_QUOTA, "the log's map is full to 90 %%: writes are refused until it is flushed");
     }
-    uint64_t bytes = 0;
-    for (size_t i = 0; i < n; i++) {
-        bytes += records[i].n;
-    }
-    status = rvw_env_room(wal->env, bytes, err);
+    status = rvw_env_room(wal->env, rvw_group_bytes(records, n), err);
     if (status) {
         return status;
     }
+    uint64_t next = wal->next;
     rvw_txn_begin(&txn, wal->env);
-    for (size_t i = 0; i < n; i++) {
-        put_value(&txn, records[i].partition, records[i].lsn, records[i].bytes, records[i].n);
+    status = put_records(wal, &txn, records, n, &next, err);
+    if (status == RV_OK && RV_FAULT("wal-before-commit")) {
+        status = rv_fail(err, RV_REASON_QUOTA, "fault point wal-before-commit");
     }
-    if (RV_FAULT("wal-before-commit")) {
-        rvw_txn_abort(&txn);
-        return rv_fail(err, RV_REASON_QUOTA, "fault point wal-before-commit");
+    if (status == RV_OK) {
+        status = finish(wal, &txn, err);
     }
-    status = finish(wal, &txn, err);
-    if (status == RV_OK && RV_FAULT("wal-after-commit")) {
+    rvw_txn_abort(&txn);
+    if (status) {
+        rvw_chains_undo(wal->chains, wal->next);
+        return status;
+    }
+    wal->next = next;
+    if (RV_FAULT("wal-after-commit")) {
         wal->closed = true;
         return rv_fail(err, RV_REASON_OUTCOME_UNKNOWN, "fault point wal-after-commit");
     }
-    return status;
+    return RV_OK;
+}
+
+static rv_status_t delete_group(void *context, uint64_t number) {
+    uint8_t key[RVW_WAL_KEY];
+    rvw_wal_key(RVW_GROUP, number, key);
+    return rvw_txn_delete(context, key, sizeof key);
 }
 
 static rv_status_t trim(rvw_wal_t *wal, uint32_t partition, uint64_t lsn, rv_error_t *err) {
-    uint8_t first[KEY_BYTES], last[KEY_BYTES];
-    uint64_t trimmed = 0;
-    MDB_cursor *cursor = NULL;
+    uint64_t last = rvw_chains_last(wal->chains, partition), trimmed = rvw_chains_trimmed(wal->chains, partition);
+    stay_t stay = {.trimmed = lsn < last ? lsn : last, .from = rvw_chains_from(wal->chains, partition)};
     rvw_txn_t txn;
     rv_status_t status = writable(wal, err);
-    if (status) {
+    if (status || stay.trimmed <= trimmed) {
         return status;
     }
-    pack_key(partition, 0, first);
-    pack_key(partition, lsn, last);
     rvw_txn_begin(&txn, wal->env);
-    rvw_txn_cursor(&txn, &cursor);
-    if (txn.status == RV_OK) {
-        MDB_val k = {sizeof first, first}, v;
-        int code = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
-        while (!code && k.mv_size == KEY_BYTES && memcmp(k.mv_data, last, KEY_BYTES) <= 0) {
-            trimmed = rvw_get_be64((const uint8_t *)k.mv_data + 4);
-            code = mdb_cursor_del(cursor, 0);
-            if (!code) {
-                code = mdb_cursor_get(cursor, &k, &v, MDB_GET_CURRENT);
-            }
-            /* The cursor stands on the next record, or behind the last one of its page. */
-            if (code == MDB_NOTFOUND || code == EINVAL) {
-                k = (MDB_val){sizeof first, first};
-                code = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
-            }
-        }
-        rvw_txn_note(&txn, code, "trim the log");
-        mdb_cursor_close(cursor);
-    }
-    if (trimmed) {
-        put_value(&txn, NOTES, partition, &trimmed, sizeof trimmed);
-    }
-    return finish(wal, &txn, err);
-}
-
-static rv_status_t damaged(uint32_t partition, uint64_t lsn, rv_error_t *err) {
-    return rv_fail(err, RV_REASON_DAMAGED,
-                   "the log's record %llu of partition %u is damaged: its checksum does not hold",
-                   (unsigned long long)lsn, partition);
-}
-
-/* One record from its key and value. */
-static rv_status_t read_record(const MDB_val *k, const MDB_val *v, rvw_record_t *ret, rv_error_t *err) {
-    uint64_t sum;
-    ret->partition = rvw_get_be32(k->mv_data);
-    ret->lsn = rvw_get_be64((const uint8_t *)k->mv_data + 4);
-    if (v->mv_size < sizeof sum) {
-        return damaged(ret->partition, ret->lsn, err);
-    }
-    ret->bytes = (const uint8_t *)v->mv_data + sizeof sum;
-    ret->n = v->mv_size - sizeof sum;
-    memcpy(&sum, v->mv_data, sizeof sum);
-    return sum == checksum(k->mv_data, ret->bytes, ret->n) ? RV_OK : damaged(ret->partition, ret->lsn, err);
-}
-
-/* A read transaction with a cursor; end_read closes both. */
-typedef struct {
-    MDB_txn *txn;
-    MDB_cursor *cursor;
-} reading_t;
-
-static rv_status_t begin_read(rvw_wal_t *wal, reading_t *ret, rv_error_t *err) {
-    rv_status_t status = rvw_env_read(wal->env, &ret->txn, err);
-    int code = status ? 0 : mdb_cursor_open(ret->txn, rvw_env_dbi(wal->env), &ret->cursor);
-    if (code) {
-        mdb_txn_abort(ret->txn);
-        return rvw_env_fail(err, code, "read the log");
-    }
-    return status;
-}
-
-static void end_read(reading_t *reading) {
-    mdb_cursor_close(reading->cursor);
-    mdb_txn_abort(reading->txn);
-}
-
-/* The first record or note at or behind a key; *ret_code is MDB_NOTFOUND behind the last one. */
-static rv_status_t seek(reading_t *reading, uint32_t partition, uint64_t lsn, rvw_record_t *ret, int *ret_code,
-                        rv_error_t *err) {
-    uint8_t key[KEY_BYTES];
-    pack_key(partition, lsn, key);
-    MDB_val k = {sizeof key, key}, v;
-    *ret_code = mdb_cursor_get(reading->cursor, &k, &v, MDB_SET_RANGE);
-    if (*ret_code) {
-        return *ret_code == MDB_NOTFOUND ? RV_OK : rvw_env_fail(err, *ret_code, "read the log");
-    }
-    return k.mv_size == KEY_BYTES ? read_record(&k, &v, ret, err)
-                                  : rv_fail(err, RV_REASON_DAMAGED, "the log has a key of %zu bytes", k.mv_size);
-}
-
-/* A note of n bytes; zeros when there is none. */
-static rv_status_t get_note(reading_t *reading, uint64_t what, void *ret, size_t n, rv_error_t *err) {
-    rvw_record_t note;
-    int code;
-    memset(ret, 0, n);
-    rv_status_t status = seek(reading, NOTES, what, &note, &code, err);
-    if (status || code || note.lsn != what) {
-        return status;
-    }
-    if (note.n != n) {
-        return damaged(NOTES, what, err);
-    }
-    memcpy(ret, note.bytes, n);
-    return RV_OK;
-}
-
-/* The last record of a partition or, without one, how far it was trimmed. */
-static rv_status_t get_last(reading_t *reading, uint32_t partition, uint64_t *ret, rv_error_t *err) {
-    uint8_t key[KEY_BYTES];
-    MDB_val k = {sizeof key, key}, v;
-    rv_status_t status = get_note(reading, partition, ret, sizeof *ret, err);
-    if (status) {
-        return status;
-    }
-    pack_key(partition + 1, 0, key);
-    int code = mdb_cursor_get(reading->cursor, &k, &v, MDB_SET_RANGE);
-    code = mdb_cursor_get(reading->cursor, &k, &v, code == MDB_NOTFOUND ? MDB_LAST : MDB_PREV);
-    if (code && code != MDB_NOTFOUND) {
-        return rvw_env_fail(err, code, "read the log");
-    }
-    if (!code && k.mv_size == KEY_BYTES && rvw_get_be32(k.mv_data) == partition) {
-        *ret = rvw_get_be64((const uint8_t *)k.mv_data + 4);
-    }
-    return RV_OK;
-}
-
-static rv_status_t apart(uint32_t partition, uint64_t after, uint64_t next, uint64_t last, rv_error_t *err) {
-    if (after > last) {
-        return rv_fail(
-            err, RV_REASON_DAMAGED,
-            "partition %u holds writes up to %llu, but the log knows of none above %llu: the log is older, or "
-            "the partition was moved here without its own; put back both from the same time",
-            partition, (unsigned long long)after, (unsigned long long)last);
-    }
-    return rv_fail(err, RV_REASON_DAMAGED,
-                   "partition %u holds writes up to %llu, but write %llu is not in the log, which ends at %llu: the "
-                   "partition is older than the log; put back both from the same time",
-                   partition, (unsigned long long)after, (unsigned long long)next, (unsigned long long)last);
-}
-
-rv_status_t rvw_wal_replay(rvw_wal_t *wal, uint32_t partition, uint64_t after, rvw_wal_each_t *each, void *context,
-                           rv_error_t *err) {
-    uint64_t next = after + 1, last;
-    rvw_record_t record;
-    reading_t reading;
-    int code;
-    rv_status_t status = begin_read(wal, &reading, err);
-    if (status) {
-        return status;
-    }
-    status = get_last(&reading, partition, &last, err);
-    if (status == RV_OK && after > last) {
-        status = apart(partition, after, next, last, err);
-    }
-    for (; status == RV_OK && next <= last; next++) {
-        status = seek(&reading, partition, next, &record, &code, err);
-        if (status == RV_OK && (code || record.partition != partition || record.lsn != next)) {
-            status = apart(partition, after, next, last, err);
-        }
-        status = status ? status : each(context, &record, err);
-    }
-    end_read(&reading);
-    return status;
-}
-
-rv_status_t rvw_wal_next(rvw_wal_t *wal, uint32_t partition, uint32_t *ret, rv_error_t *err) {
-    rvw_record_t found[2] = {{0}};
-    int code[2] = {0};
-    reading_t reading;
-    rv_status_t status = begin_read(wal, &reading, err);
-    if (status) {
-        return status;
-    }
-    status = seek(&reading, partition, 0, &found[0], &code[0], err);
+    rvw_chains_spent(wal->chains, partition, stay.trimmed, delete_group, &txn);
+    put_note(&txn, partition, &stay, sizeof stay);
+    status = finish(wal, &txn, err);
     if (status == RV_OK) {
-        status = seek(&reading, NOTES, partition, &found[1], &code[1], err);
-    }
-    end_read(&reading);
-    uint32_t by_record = code[0] ? NOTES : found[0].partition;
-    uint32_t by_note = code[1] || found[1].lsn == MARK ? NOTES : (uint32_t)found[1].lsn;
-    *ret = by_record < by_note ? by_record : by_note;
-    return status;
-}
-
-rv_status_t rvw_wal_get_mark(rvw_wal_t *wal, rvw_wal_mark_t *ret, rv_error_t *err) {
-    reading_t reading;
-    rv_status_t status = begin_read(wal, &reading, err);
-    if (status == RV_OK) {
-        status = get_note(&reading, MARK, ret, sizeof *ret, err);
-        end_read(&reading);
+        rvw_chains_drop(wal->chains, partition, stay.trimmed);
     }
     return status;
 }
 
-/* Writes a note, or with NULL removes it. */
-static rv_status_t set_note(rvw_wal_t *wal, uint64_t what, const void *bytes, size_t n, rv_error_t *err) {
-    uint8_t key[KEY_BYTES];
+uint32_t rvw_wal_next(rvw_wal_t *wal, uint32_t partition) {
+    pthread_mutex_lock(&wal->lock_env);
+    uint32_t next = rvw_chains_next(wal->chains, partition);
+    pthread_mutex_unlock(&wal->lock_env);
+    return next;
+}
+
+rvw_wal_mark_t rvw_wal_get_mark(const rvw_wal_t *wal) {
+    return wal->mark;
+}
+
+rv_status_t rvw_wal_set_mark(rvw_wal_t *wal, const rvw_wal_mark_t *mark, rv_error_t *err) {
     rvw_txn_t txn;
     pthread_mutex_lock(&wal->lock_env);
     rv_status_t status = writable(wal, err);
     if (status == RV_OK) {
         rvw_txn_begin(&txn, wal->env);
-        if (bytes) {
-            put_value(&txn, NOTES, what, bytes, n);
-        } else {
-            pack_key(NOTES, what, key);
-            rvw_txn_delete(&txn, key, sizeof key);
-        }
+        put_note(&txn, MARK, mark, sizeof *mark);
         status = finish(wal, &txn, err);
+    }
+    if (status == RV_OK) {
+        wal->mark = *mark;
     }
     pthread_mutex_unlock(&wal->lock_env);
     return status;
 }
 
-rv_status_t rvw_wal_set_mark(rvw_wal_t *wal, const rvw_wal_mark_t *mark, rv_error_t *err) {
-    return set_note(wal, MARK, mark, sizeof *mark, err);
+/* Ends a partition's stay and, unless `stay` is NULL, begins another. */
+static rv_status_t change_stay(rvw_wal_t *wal, uint32_t partition, const stay_t *stay, rv_error_t *err) {
+    uint8_t key[RVW_WAL_KEY];
+    rvw_txn_t txn;
+    rv_status_t status = writable(wal, err);
+    if (status) {
+        return status;
+    }
+    rvw_wal_key(RVW_NOTE, partition, key);
+    rvw_txn_begin(&txn, wal->env);
+    rvw_chains_spent(wal->chains, partition, UINT64_MAX, delete_group, &txn);
+    if (stay) {
+        put_note(&txn, partition, stay, sizeof *stay);
+    } else {
+        rvw_txn_delete(&txn, key, sizeof key);
+    }
+    status = finish(wal, &txn, err);
+    if (status) {
+        return status;
+    }
+    rvw_chains_drop(wal->chains, partition, UINT64_MAX);
+    rvw_chains_release(wal->chains, partition);
+    if (stay) {
+        rvw_chains_adopt(wal->chains, partition, stay->trimmed, stay->from);
+    }
+    return RV_OK;
 }
 
 rv_status_t rvw_wal_adopt(rvw_wal_t *wal, uint32_t partition, uint64_t lsn, rv_error_t *err) {
-    return set_note(wal, partition, &lsn, sizeof lsn, err);
+    pthread_mutex_lock(&wal->lock_env);
+    stay_t stay = {.trimmed = lsn, .from = wal->next};
+    rv_status_t status = change_stay(wal, partition, &stay, err);
+    pthread_mutex_unlock(&wal->lock_env);
+    return status;
 }
 
 rv_status_t rvw_wal_release(rvw_wal_t *wal, uint32_t partition, rv_error_t *err) {
-    return set_note(wal, partition, NULL, 0, err);
+    pthread_mutex_lock(&wal->lock_env);
+    rv_status_t status = change_stay(wal, partition, NULL, err);
+    pthread_mutex_unlock(&wal->lock_env);
+    return status;
 }
 
-/* All records into the new environment, in slices. */
-static rv_status_t copy_records(MDB_cursor *cursor, rvw_env_t *to, rv_error_t *err) {
+/* What of a group is needed, into the new environment; a record that is damaged stays so. */
+static rv_status_t copy_group(const rvw_wal_t *wal, const MDB_val *k, const MDB_val *v, rvw_txn_t *out) {
+    uint64_t number = rvw_get_be64((const uint8_t *)k->mv_data + 4);
+    rvw_group_t group;
+    if (!rvw_group_open(v->mv_data, v->mv_size, rvw_wal_seed(k->mv_data), &group)) {
+        return rvw_txn_note(out, MDB_CORRUPTED, "copy a group of the log");
+    }
+    rvw_record_t *records = calloc((size_t)group.count + 1, sizeof *records);
+    if (!records) {
+        return rvw_txn_note(out, ENOMEM, "copy a group of the log");
+    }
+    size_t n = 0;
+    while (rvw_group_next(&group, &records[n])) {
+        n += rvw_chains_needs(wal->chains, records[n].partition, records[n].lsn, number);
+    }
+    if (n) {
+        put_group(out, number, records, n);
+    }
+    free(records);
+    return out->status;
+}
+
+/* Notes and what is needed of the groups into the new environment, in slices. */
+static rv_status_t copy_all(const rvw_wal_t *wal, MDB_cursor *cursor, rvw_env_t *to, rv_error_t *err) {
     rvw_txn_t out;
     MDB_val k, v;
     rvw_txn_begin(&out, to);
     int code = mdb_cursor_get(cursor, &k, &v, MDB_FIRST);
     while (!code && out.status == RV_OK) {
-        rvw_txn_put(&out, k.mv_data, k.mv_size, v.mv_data, v.mv_size);
+        if (rvw_get_be32(k.mv_data) == RVW_NOTE) {
+            rvw_txn_put(&out, k.mv_data, k.mv_size, v.mv_data, v.mv_size);
+        } else {
+            copy_group(wal, &k, &v, &out);
+        }
         if (out.bytes > COPY_BYTES && rvw_txn_commit(&out) == RV_OK) {
             rvw_txn_begin(&out, to);
         }
@@ -412,13 +405,13 @@ static rv_status_t copy_records(MDB_cursor *cursor, rvw_env_t *to, rv_error_t *e
 }
 
 static rv_status_t copy_env(rvw_wal_t *wal, rvw_env_t *to, rv_error_t *err) {
-    reading_t reading;
-    rv_status_t status = begin_read(wal, &reading, err);
+    rvw_reading_t reading;
+    rv_status_t status = rvw_reading_begin(wal->env, &reading, err);
     if (status) {
         return status;
     }
-    status = copy_records(reading.cursor, to, err);
-    end_read(&reading);
+    status = copy_all(wal, reading.cursor, to, err);
+    rvw_reading_end(&reading);
     return status ? status : rvw_env_sync(to, err);
 }
 
