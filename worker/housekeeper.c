@@ -9,6 +9,7 @@
  * the work took back to the system.
  */
 #include "housekeeper.h"
+#include "background.h"
 #include "reveille/clock.h"
 #include "reveille/heap.h"
 #include "reveille/log.h"
@@ -243,6 +244,7 @@ static void *run(void *context) {
     rvw_housekeeper_t *k = context;
     uint64_t before;
     rv_error_t err;
+    rvw_run_in_background();
     bool worked = true; /* opening the directory took memory too */
     pthread_mutex_lock(&k->lock);
     while (!k->stop) {

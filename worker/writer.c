@@ -10,6 +10,7 @@
  * that was sent before, whatever became of it.
  */
 #include "writer.h"
+#include "background.h"
 #include "exec/exec.h"
 #include "reveille/log.h"
 #include "reveille/v1/worker.pb-c.h"
@@ -400,6 +401,7 @@ static void answer_other(rvw_writer_t *w, item_t *item) {
 
 static void *run(void *context) {
     rvw_writer_t *w = context;
+    rvw_run_in_background();
     for (;;) {
         item_t *other;
         size_t n = form_group(w, &other);
