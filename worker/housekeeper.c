@@ -2,11 +2,11 @@
  * unflushed.
  *
  * A partition is flushed when its tail is large (RV_TAIL_BYTES), when all tails together are (RV_TAIL_TOTAL: the
- * largest first), or when its oldest unflushed write is FLUSH_AGE_MS old. After a flush its runs are merged when there
- * are too many and the log is trimmed. A partition that fails is out of service and reported; the others go on. After a
- * flush or compaction without room on the disk nothing of that kind is tried for RETRY_MS, unless Maintain asks; a
- * writer that has to wait for tails to shrink hears why instead. Before it sleeps after work it gives the memory that
- * the work took back to the system.
+ * largest first), or when its oldest unflushed write is FLUSH_AGE_MS old; twice as old goes before large. After a flush
+ * its runs are merged when there are too many and the log is trimmed. A partition that fails is out of service and
+ * reported; the others go on. After a flush or compaction without room on the disk nothing of that kind is tried for
+ * RETRY_MS, unless Maintain asks; a writer that has to wait for tails to shrink hears why instead. Before it sleeps
+ * after work it gives the memory that the work took back to the system.
  */
 #include "housekeeper.h"
 #include "background.h"
@@ -77,7 +77,8 @@ static int64_t next_flush(rvw_housekeeper_t *k, int64_t now, int64_t *ret_wait) 
         return -1;
     }
     *ret_wait = oldest_at < 0 ? INT64_MAX : oldest + FLUSH_AGE_MS - now;
-    if (largest >= RV_TAIL_BYTES || total >= RV_TAIL_TOTAL)
+    bool late = *ret_wait <= -FLUSH_AGE_MS; /* large ones always came first: it holds back what the log may let go */
+    if (!late && (largest >= RV_TAIL_BYTES || total >= RV_TAIL_TOTAL))
         return pick;
     return oldest_at >= 0 && *ret_wait <= 0 ? oldest_at : -1;
 }

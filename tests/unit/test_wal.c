@@ -13,6 +13,8 @@
 #include "store/wal.h"
 #include "store_world.h"
 
+#define SECRET "anna@secret.example"
+
 typedef struct {
     char dir[256];
     rvw_wal_t *wal;
@@ -223,21 +225,104 @@ static void a_log_that_is_gone_is_not_made_anew(void **state) {
     assert_int_equal(rvw_wal_open(fixture->dir, true, &fixture->wal, &err), RV_OK);
 }
 
+static bool secret_on_disk(const fixture_t *fixture) {
+    return world_grep(fixture->dir, SECRET, sizeof SECRET);
+}
+
 static void a_compacted_log_holds_no_trace_of_trimmed_records(void **state) {
     fixture_t *fixture = *state;
-    static const char secret[] = "anna@secret.example";
-    rvw_record_t record = {1, 1, (const uint8_t *)secret, sizeof secret, 0};
+    uint8_t other[16384];
     rv_error_t err;
-    assert_int_equal(rvw_wal_append(fixture->wal, &record, 1, &err), RV_OK);
+    append(fixture->wal, 1, 1, 1);
     append(fixture->wal, 2, 1, 20);
-    assert_int_equal(rvw_wal_trim(fixture->wal, 1, 1, &err), RV_OK);
-    assert_true(world_grep(fixture->dir, secret, sizeof secret));
+    /* With another partition's record between, which keeps the group. */
+    rvw_record_t records[] = {{1, 2, (const uint8_t *)SECRET, sizeof SECRET, 0},
+                              {2, 21, other, fill(2, 21, other), 0},
+                              {1, 3, (const uint8_t *)SECRET, sizeof SECRET, 0}};
+    assert_int_equal(rvw_wal_append(fixture->wal, records, 3, &err), RV_OK);
+    assert_int_equal(rvw_wal_trim(fixture->wal, 1, 3, &err), RV_OK);
+    assert_true(secret_on_disk(fixture));
     assert_int_equal(rvw_wal_compact(fixture->wal, &err), RV_OK);
-    assert_false(world_grep(fixture->dir, secret, sizeof secret));
-    expect_range(fixture->wal, 2, 0, 1, 21);
-    append(fixture->wal, 2, 21, 30);
+    assert_false(secret_on_disk(fixture));
+    for (int round = 0; round < 2; round++) {
+        expect_range(fixture->wal, 2, 0, 1, 22);
+        expect_range(fixture->wal, 1, 3, 4, 4);
+        reopen(fixture);
+    }
+    append(fixture->wal, 2, 22, 30);
+    append(fixture->wal, 1, 4, 6);
     reopen(fixture);
     expect_range(fixture->wal, 2, 0, 1, 31);
+    expect_range(fixture->wal, 1, 3, 4, 7);
+}
+
+/* What a log would need if trimmed groups were kept, or if one value a record took a page. */
+static uint64_t disk_bytes(const fixture_t *fixture) {
+    char path[300];
+    struct stat file;
+    snprintf(path, sizeof path, "%s/data.mdb", fixture->dir);
+    assert_int_equal(stat(path, &file), 0);
+    return (uint64_t)file.st_size;
+}
+
+static void groups_go_with_the_last_of_their_records(void **state) {
+    fixture_t *fixture = *state;
+    rv_error_t err;
+    uint64_t early = 0;
+    for (uint64_t lsn = 1; lsn <= 2000; lsn++) {
+        append(fixture->wal, 1, lsn, lsn);
+        append(fixture->wal, 2, lsn, lsn);
+        if (lsn % 10 == 0) {
+            assert_int_equal(rvw_wal_trim(fixture->wal, 1 + (lsn / 10) % 2, lsn - 5, &err), RV_OK);
+        }
+        if (lsn == 200) {
+            early = disk_bytes(fixture);
+        }
+    }
+    assert_true(disk_bytes(fixture) <= 2 * early);
+    expect_range(fixture->wal, 1, 1995, 1996, 2001);
+    expect_range(fixture->wal, 2, 1985, 1986, 2001);
+}
+
+/* Records that the log still has of an earlier stay are nobody's. */
+static void a_partition_that_comes_back_has_only_its_new_records(void **state) {
+    fixture_t *fixture = *state;
+    rv_error_t err;
+    append(fixture->wal, 1, 1, 20);
+    assert_int_equal(rvw_wal_adopt(fixture->wal, 2, 0, &err), RV_OK);
+    uint8_t bytes[2][16384];
+    rvw_record_t mixed[] = {{1, 21, bytes[0], fill(1, 21, bytes[0]), 0}, {2, 1, bytes[1], fill(2, 1, bytes[1]), 0}};
+    assert_int_equal(rvw_wal_append(fixture->wal, mixed, 2, &err), RV_OK);
+    assert_int_equal(rvw_wal_release(fixture->wal, 1, &err), RV_OK);
+    expect_apart(fixture->wal, 1, 1, "the log is older");
+    assert_int_equal(rvw_wal_adopt(fixture->wal, 1, 15, &err), RV_OK);
+    for (int round = 0; round < 2; round++) {
+        expect_range(fixture->wal, 1, 15, 16, 16);
+        expect_range(fixture->wal, 2, 0, 1, 2);
+        reopen(fixture);
+    }
+    append(fixture->wal, 1, 16, 18);
+    assert_int_equal(rvw_wal_compact(fixture->wal, &err), RV_OK);
+    reopen(fixture);
+    expect_range(fixture->wal, 1, 15, 16, 19);
+    expect_range(fixture->wal, 2, 0, 1, 2);
+}
+
+static void what_cannot_follow_is_refused(void **state) {
+    fixture_t *fixture = *state;
+    rv_error_t err;
+    uint8_t bytes[4] = {1, 2, 3, 4};
+    append(fixture->wal, 1, 1, 5);
+    static const rvw_record_t wrong[] = {{1, 5, NULL, 4, 0}, {9, 1, NULL, 4, 0}, {1, 1u << 30, NULL, 4, 0}};
+    for (int i = 0; i < 3; i++) {
+        rvw_record_t records[] = {{1, 6, bytes, 4, 0}, wrong[i]};
+        records[1].bytes = bytes;
+        assert_int_equal(rvw_wal_append(fixture->wal, records, 2, &err), RV_INTERNAL);
+        expect_range(fixture->wal, 1, 0, 1, 6);
+    }
+    append(fixture->wal, 1, 6, 8);
+    reopen(fixture);
+    expect_range(fixture->wal, 1, 0, 1, 9);
 }
 
 static void a_second_owner_is_refused(void **state) {
@@ -250,31 +335,59 @@ static void a_second_owner_is_refused(void **state) {
     assert_int_equal(rvw_wal_open("/nowhere/at/all", true, &second, &err), RV_NOT_FOUND);
 }
 
-static void a_damaged_record_is_named(void **state) {
-    fixture_t *fixture = *state;
+/* Flips a bit `ahead` bytes in front of the bytes of record (partition, lsn), the log being closed. */
+static void flip(const fixture_t *fixture, uint32_t partition, uint64_t lsn, long ahead) {
     char path[300];
-    expect_t expect = {1, 1, UINT64_MAX};
-    rv_error_t err = {0};
     uint8_t bytes[16384];
-    append(fixture->wal, 1, 1, 4);
-    rvw_wal_close(&fixture->wal);
     snprintf(path, sizeof path, "%s/data.mdb", fixture->dir);
     FILE *f = fopen(path, "r+b");
     fseek(f, 0, SEEK_END);
-    size_t size = (size_t)ftell(f), n = fill(1, 3, bytes);
+    size_t size = (size_t)ftell(f), n = fill(partition, lsn, bytes);
     char *all = malloc(size);
     rewind(f);
     assert_int_equal(fread(all, 1, size, f), size);
     char *at = memmem(all, size, bytes, n);
     assert_non_null(at);
-    fseek(f, at - all + 100, SEEK_SET);
-    fputc(at[100] ^ 4, f);
+    at -= ahead;
+    fseek(f, at - all, SEEK_SET);
+    fputc(*at ^ 4, f);
     fclose(f);
     free(all);
+}
+
+static void a_damaged_record_is_named(void **state) {
+    fixture_t *fixture = *state;
+    rv_error_t err = {0};
+    append(fixture->wal, 1, 1, 4);
+    append(fixture->wal, 2, 1, 4);
+    rvw_wal_close(&fixture->wal);
+    flip(fixture, 1, 3, -100);
     assert_int_equal(rvw_wal_open(fixture->dir, true, &fixture->wal, &err), RV_OK);
-    assert_int_equal(rvw_wal_replay(fixture->wal, 1, 0, each, &expect, &err), RV_DATA_LOSS);
-    assert_non_null(strstr(err.message, "record 3 of partition 1"));
-    assert_int_equal(expect.next, 3);
+    for (int round = 0; round < 2; round++) {
+        expect_t expect = {1, 1, UINT64_MAX};
+        assert_int_equal(rvw_wal_replay(fixture->wal, 1, 0, each, &expect, &err), RV_DATA_LOSS);
+        assert_non_null(strstr(err.message, "record 3 of partition 1"));
+        assert_int_equal(expect.next, 3);
+        expect_range(fixture->wal, 2, 0, 1, 5);
+        /* A copy does not make it look sound. */
+        assert_int_equal(rvw_wal_compact(fixture->wal, &err), RV_OK);
+    }
+}
+
+/* Whose records a group has must be certain: a partition would miss its last writes and nobody would know. */
+static void a_damaged_group_is_refused(void **state) {
+    fixture_t *fixture = *state;
+    rv_error_t err = {0};
+    append(fixture->wal, 1, 1, 1);
+    rvw_wal_close(&fixture->wal);
+    for (long ahead = 1; ahead <= 16 + 24; ahead += 3) {
+        flip(fixture, 1, 1, ahead);
+        assert_int_equal(rvw_wal_open(fixture->dir, true, &fixture->wal, &err), RV_DATA_LOSS);
+        assert_non_null(strstr(err.message, "group 1 is damaged"));
+        flip(fixture, 1, 1, ahead);
+    }
+    assert_int_equal(rvw_wal_open(fixture->dir, true, &fixture->wal, &err), RV_OK);
+    expect_range(fixture->wal, 1, 0, 1, 2);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_log, close_log)
@@ -287,6 +400,10 @@ int main(void) {
         TEST(a_compacted_log_holds_no_trace_of_trimmed_records),
         TEST(a_second_owner_is_refused),
         TEST(a_damaged_record_is_named),
+        TEST(a_damaged_group_is_refused),
+        TEST(groups_go_with_the_last_of_their_records),
+        TEST(a_partition_that_comes_back_has_only_its_new_records),
+        TEST(what_cannot_follow_is_refused),
         TEST(an_older_log_or_partition_is_told),
         TEST(partitions_come_and_go),
         TEST(the_mark_is_kept),

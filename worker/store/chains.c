@@ -166,12 +166,9 @@ rv_status_t rvw_chains_add(rvw_chains_t *chains, uint32_t partition, uint64_t ls
 void rvw_chains_undo(rvw_chains_t *chains, uint64_t group) {
     for (size_t i = 0; i < RV_MAX_PARTITIONS; i++) {
         chain_t *chain = &chains->chain[i];
-        size_t end = chain->end;
-        while (chain->end > chain->head && chain->groups[chain->end - 1] >= group) {
+        /* A chain ends with a record that is there: missing ones are in front of one that is taken back. */
+        while (chain->end > chain->head && (!chain->groups[chain->end - 1] || chain->groups[chain->end - 1] >= group)) {
             chain->end--;
-        }
-        while (chain->end < end && chain->end > chain->head && !chain->groups[chain->end - 1]) {
-            chain->end--; /* missing ones in front of what is taken back */
         }
     }
     while (chains->n && chains->groups[chains->n - 1].number >= group) {
