@@ -308,6 +308,23 @@ static void a_partition_that_comes_back_has_only_its_new_records(void **state) {
     expect_range(fixture->wal, 2, 0, 1, 2);
 }
 
+/* The first commit with records fails for lack of space: see main. */
+static void a_failed_commit_leaves_nothing_behind(void **state) {
+    fixture_t *fixture = *state;
+    static uint8_t bytes[16384];
+    rvw_record_t record = {1, 1, bytes, fill(1, 1, bytes), 0};
+    rv_error_t err;
+    assert_int_equal(rvw_wal_adopt(fixture->wal, 1, 0, &err), RV_OK);
+#ifdef RV_FAULTS
+    assert_int_equal(rvw_wal_append(fixture->wal, &record, 1, &err), RV_RESOURCE_EXHAUSTED);
+    expect_range(fixture->wal, 1, 0, 1, 1);
+#endif
+    assert_int_equal(rvw_wal_append(fixture->wal, &record, 1, &err), RV_OK);
+    append(fixture->wal, 1, 2, 9);
+    reopen(fixture);
+    expect_range(fixture->wal, 1, 0, 1, 10);
+}
+
 static void what_cannot_follow_is_refused(void **state) {
     fixture_t *fixture = *state;
     rv_error_t err;
@@ -393,7 +410,9 @@ static void a_damaged_group_is_refused(void **state) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_log, close_log)
 
 int main(void) {
+    setenv("REV_FAULT", "wal-before-commit:err:1", 1);
     const struct CMUnitTest tests[] = {
+        TEST(a_failed_commit_leaves_nothing_behind),
         TEST(records_come_back_by_partition_in_order),
         TEST(a_replay_stops_at_the_first_error),
         TEST(trimming_removes_up_to_an_lsn_of_one_partition),
