@@ -376,6 +376,34 @@ CLONES uint32_t rvw_kernel_rows(const uint64_t *bitmap, uint32_t n_rows, uint32_
     return found;
 }
 
+/* Eight ones of a word at once, as in list_bits; where there are fewer the last of them is asked again. */
+#define KEEP(type)                                                                                                     \
+    CLONES static void keep_##type(const type *codes, uint32_t base, const uint64_t *answers, uint32_t n_words,        \
+                                   uint64_t *rows) {                                                                   \
+        for (uint32_t w = 0; w < n_words; w++) {                                                                       \
+            uint64_t left = rows[w], kept = 0;                                                                         \
+            uint64_t last = left ? 1ull << (63 - __builtin_clzll(left)) : 0;                                           \
+            const type *code = codes + (size_t)w * 64;                                                                 \
+            while (left)                                                                                               \
+                for (uint32_t k = 0; k < 8; k++) {                                                                     \
+                    uint32_t row = (uint32_t)__builtin_ctzll(left | last), at = base + code[row];                      \
+                    kept |= (answers[at >> 6] >> (at & 63) & 1) << row;                                                \
+                    left &= left - 1;                                                                                  \
+                }                                                                                                      \
+            rows[w] = kept;                                                                                            \
+        }                                                                                                              \
+    }
+KEEP(uint16_t)
+KEEP(uint32_t)
+
+void rvw_kernel_keep(const void *codes, unsigned width, uint32_t base, const uint64_t *answers, uint32_t n_words,
+                     uint64_t *rows) {
+    if (width == 2)
+        keep_uint16_t(codes, base, answers, n_words, rows);
+    else
+        keep_uint32_t(codes, base, answers, n_words, rows);
+}
+
 CLONES uint64_t rvw_bitmap_count(const uint64_t *bitmap, uint32_t n_words) {
     uint64_t n = 0;
     for (uint32_t i = 0; i < n_words; i++)
