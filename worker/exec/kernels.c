@@ -74,11 +74,53 @@ __attribute__((target("avx2"))) static void range_words_avx2(const uint8_t *code
         words[w] = (uint32_t)_mm256_movemask_epi8(in_a) | (uint64_t)(uint32_t)_mm256_movemask_epi8(in_b) << 32;
     }
 }
+
+#define AVX512 __attribute__((target("avx512bw")))
+#define KNOWN_RUNS 4u
+
+/* The same for a number of runs that the compiler knows, so that their ends stay in registers. */
+AVX512 static inline __attribute__((always_inline)) void known_runs_avx512(const uint8_t *codes, uint32_t n,
+                                                                           const uint64_t *from, const uint64_t *span,
+                                                                           const uint32_t runs, uint64_t *words) {
+    __m512i lo[KNOWN_RUNS], most[KNOWN_RUNS];
+    for (uint32_t k = 0; k < runs; k++) {
+        lo[k] = _mm512_set1_epi8((char)from[k]);
+        most[k] = _mm512_set1_epi8((char)span[k]);
+    }
+    for (uint32_t w = 0; w < n; w++) {
+        __m512i x = _mm512_loadu_si512(codes + 64 * (size_t)w);
+        uint64_t in = 0;
+        for (uint32_t k = 0; k < runs; k++)
+            in |= _mm512_cmple_epu8_mask(_mm512_sub_epi8(x, lo[k]), most[k]);
+        words[w] = in;
+    }
+}
+
+AVX512 static void range_words_avx512(const uint8_t *codes, uint32_t n, const uint64_t *from, const uint64_t *span,
+                                      uint32_t runs, uint64_t *words) {
+    switch (runs) {
+    case 1:
+        known_runs_avx512(codes, n, from, span, 1, words);
+        break;
+    case 2:
+        known_runs_avx512(codes, n, from, span, 2, words);
+        break;
+    case 3:
+        known_runs_avx512(codes, n, from, span, 3, words);
+        break;
+    default:
+        known_runs_avx512(codes, n, from, span, KNOWN_RUNS, words);
+    }
+}
 #endif
 
 static void range_words(const uint8_t *codes, uint32_t n, const uint64_t *from, const uint64_t *span, uint32_t runs,
                         uint64_t *words) {
 #if defined(__x86_64__)
+    if (runs && runs <= KNOWN_RUNS && __builtin_cpu_supports("avx512bw")) {
+        range_words_avx512(codes, n, from, span, runs, words);
+        return;
+    }
     if (__builtin_cpu_supports("avx2")) {
         range_words_avx2(codes, n, from, span, runs, words);
         return;

@@ -1,6 +1,6 @@
 /* kernels.h: the loops over events that decide how fast a query is. Plain C for the compiler to vectorise; where gcc
  * can, each exists for AVX2 too and the right one is chosen when the program starts. Bits of comparisons are written
- * for AVX2 by hand. Arrays are not checked: rows are below the array's length. */
+ * for AVX2 and AVX-512 by hand. Arrays are not checked: rows are below the array's length. */
 #ifndef REVEILLE_WORKER_KERNELS_H
 #define REVEILLE_WORKER_KERNELS_H
 
