@@ -98,14 +98,19 @@ static uint64_t column_word(const rvw_column_t *c, uint32_t first, uint32_t n) {
     uint64_t word = 0;
     if (!c->present)
         return UINT64_MAX;
-    memcpy(&word, c->present + (first >> 3), n >= 64 ? 8 : (n + 7) / 8);
+    if (n >= 64) /* of a known size this is one load */
+        memcpy(&word, c->present + (first >> 3), sizeof word);
+    else
+        memcpy(&word, c->present + (first >> 3), (n + 7) / 8);
     return word;
 }
 
 /* The same of an array that has a byte a row. */
 static uint64_t array_word(const uint8_t *present, uint32_t first, uint32_t n) {
     uint8_t bytes[64] = {0};
-    memcpy(bytes, present + first, n >= 64 ? 64 : n);
+    if (n >= 64)
+        return rvw_pack64(present + first);
+    memcpy(bytes, present + first, n);
     return rvw_pack64(bytes);
 }
 
@@ -251,15 +256,16 @@ static void company_rows(const rvw_column_t *c, const rvw_batch_t *batch, uint32
  * asked, otherwise those that are needed are asked now. Who passes nobody can foresee: so without a branch. */
 static void gather_answers(const rvw_chunk_t *t, const rvw_column_t *companies, const asked_t *asked,
                            const uint64_t *answers, uint8_t flip, uint64_t *bitmap) {
-    uint32_t rows = rvw_view_company_rows(t->view), per = rvw_view_chunk_rows(t->view), at = 0;
-    uint32_t idx[RV_VECTOR], company[RV_VECTOR];
+    const uint32_t rows = rvw_view_company_rows(t->view), per = rvw_view_chunk_rows(t->view);
+    const uint32_t shift = (uint32_t)__builtin_ctz(per); /* a division costs more than the rest */
+    uint32_t idx[RV_VECTOR], company[RV_VECTOR], at = 0;
     rvw_batch_t batch;
     while (rvw_rows_next(bitmap, t->n_rows, &at, idx, &batch)) {
         company_rows(companies, &batch, rows, company);
         for (uint32_t i = 0; i < batch.n; i++) {
             uint32_t row = batch.idx ? batch.idx[i] : batch.first + i, c = company[i];
-            uint64_t answer =
-                answers ? answers[c >> 6] >> (c & 63) & 1 : c < rows && company_answer(&asked[c / per], c % per);
+            uint64_t answer = answers ? answers[c >> 6] >> (c & 63) & 1
+                                      : c < rows && company_answer(&asked[c >> shift], c & (per - 1));
             bitmap[row >> 6] &= ~((answer ^ flip ^ 1) << (row & 63));
         }
     }
