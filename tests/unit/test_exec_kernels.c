@@ -422,6 +422,31 @@ static void space_is_taken_released_and_bounded(void **state) {
     assert_null(space);
 }
 
+/* Rows of all densities, the last word's too; what lies behind the last row is not read. */
+static void rows_are_kept_by_the_answers_of_their_codes(void **state) {
+    (void)state;
+    static uint16_t narrow[N];
+    static uint32_t wide[N];
+    uint64_t rows[(N + 63) / 64], kept[(N + 63) / 64], answers[40];
+    for (unsigned k = 0; k < 200; k++) {
+        uint32_t n = k < 130 ? k : N - k % 3, words = (n + 63) / 64, base = k % 2 ? 0 : 100;
+        for (uint32_t w = 0; w < 40; w++)
+            answers[w] = draw();
+        for (uint32_t i = 0; i < n; i++)
+            narrow[i] = (uint16_t)(wide[i] = (uint32_t)(draw() % (40 * 64 - base)));
+        for (uint32_t w = 0; w < words; w++) {
+            rows[w] = k % 5 == 0 ? UINT64_MAX : k % 5 == 1 ? draw() & draw() & draw() : k % 5 == 2 ? 1 : draw();
+            if (w == words - 1 && n % 64)
+                rows[w] &= (1ull << n % 64) - 1;
+        }
+        memcpy(kept, rows, sizeof kept);
+        rvw_kernel_keep(k % 4 < 2 ? (const void *)narrow : wide, k % 4 < 2 ? 2 : 4, base, answers, words, kept);
+        for (uint32_t i = 0; i < words * 64; i++)
+            assert_int_equal(rvw_bit(kept, i), rvw_bit(rows, i) && rvw_bit(answers, base + wide[i]));
+    }
+    rvw_kernel_keep(NULL, 2, 0, NULL, 0, NULL);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ranges_of_codes_of_all_widths),
@@ -433,6 +458,7 @@ int main(void) {
         cmocka_unit_test(integers_by_vectors_as_one_by_one),
         cmocka_unit_test(doubles_become_units_only_when_all_are_whole),
         cmocka_unit_test(values_before_a_limit_as_one_by_one),
+        cmocka_unit_test(rows_are_kept_by_the_answers_of_their_codes),
         cmocka_unit_test(rows_of_a_bitmap_come_in_order_and_no_more_than_there_is_room),
         cmocka_unit_test(the_tables_of_a_decay_agree_with_its_definition),
         cmocka_unit_test(ties_of_a_decay_go_to_even),

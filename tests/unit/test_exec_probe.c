@@ -149,16 +149,17 @@ static void windows_narrow_a_mask(void **state) {
     }
 }
 
+/* Few runs and many are compared in different ways. */
 static void bytes_are_tested_into_bits(void **state) {
     (void)state;
     static const uint32_t sizes[] = {0, 1, 2, 63, 64, 65, 127, 128, 129, 640, N};
     uint8_t codes[N];
-    for (unsigned k = 0; k < 660; k++) {
-        uint32_t n = sizes[k % 11], runs = k / 11 % 5;
-        uint64_t words[(N + 63) / 64] = {0}, from[4], span[4];
+    for (unsigned k = 0; k < 770; k++) {
+        uint32_t n = sizes[k % 11], runs = k / 11 % 7;
+        uint64_t words[(N + 63) / 64] = {0}, from[6], span[6];
         for (uint32_t i = 0; i < N; i++)
             codes[i] = (uint8_t)draw();
-        for (uint32_t r = 0; r < 4; r++) {
+        for (uint32_t r = 0; r < 6; r++) {
             from[r] = draw() % 256;
             span[r] = k % 3 ? draw() % 4 % (256 - from[r]) : 255 - from[r];
         }

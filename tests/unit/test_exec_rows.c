@@ -221,6 +221,67 @@ static void few_rows_ask_their_companies_only(void **state) {
     expect_in("company.employees is unset", "b;c");
 }
 
+#define MANY 300u
+#define EMPLOYERS 150u
+
+static bool in_software(const fake_row_t *company) {
+    return company && company->values[INDUSTRY].present && company->values[INDUSTRY].s.n == 8;
+}
+
+static bool is_large(const fake_row_t *company) {
+    return company && company->values[EMPLOYEES].present && company->values[EMPLOYEES].i >= 75;
+}
+
+static bool not_80(const fake_row_t *company) {
+    return company && company->values[EMPLOYEES].present && company->values[EMPLOYEES].i != 80;
+}
+
+/* Codes of all widths, contacts and companies of several chunks, values that are missing on either side. */
+static void answers_of_companies_reach_their_contacts(void **state) {
+    (void)state;
+    static fake_row_t contacts[MANY], many[EMPLOYERS];
+    static char keys[MANY][8];
+    memset(contacts, 0, sizeof contacts);
+    memset(many, 0, sizeof many);
+    for (uint32_t i = 0; i < EMPLOYERS; i++) {
+        many[i].key = "other";
+        many[i].values[INDUSTRY] = fake_text(i % 5 == 0 ? NULL : i % 3 ? "toys" : "software");
+        many[i].values[EMPLOYEES] = i % 7 ? an_int(i) : (rv_value_t){0};
+    }
+    for (uint32_t i = 0; i < MANY; i++) {
+        snprintf(keys[i], sizeof keys[i], "k%03u", i);
+        contacts[i].key = keys[i];
+        contacts[i].values[COMPANY] = i % 4 == 1 ? (rv_value_t){0} : an_int(5 + i * 37 % 145);
+    }
+    view.rows = contacts;
+    view.n_rows = MANY;
+    view.companies = many;
+    view.n_companies = EMPLOYERS;
+    static const char *const filters[] = {
+        "company.industry = 'software'",
+        "not (company.industry = 'software')",
+        "company.employees >= 75",
+        "not (company.employees >= 75)",
+        "company.employees != 80",
+        "company.industry = 'software' and company.employees >= 75",
+        "company.industry = 'software' or not (company.employees >= 75)",
+    };
+    for (unsigned k = 0; k < 12 * sizeof filters / sizeof *filters; k++) {
+        char wanted[MANY * 5 + 1] = "";
+        size_t at = 0;
+        unsigned f = k / 12;
+        view.variation = k % 12;
+        for (uint32_t i = 0; i < MANY; i++) {
+            const fake_row_t *c = contacts[i].values[COMPANY].present ? &many[contacts[i].values[COMPANY].i] : NULL;
+            bool software = in_software(c), large = is_large(c);
+            const bool in[] = {software, !software, large, !large, not_80(c), software && large, software || !large};
+            if (in[f])
+                at += (size_t)snprintf(wanted + at, sizeof wanted - at, "%s%s", at ? ";" : "", keys[i]);
+        }
+        expect_in(filters[f], wanted);
+    }
+}
+
 static void split_depends_on_the_key_only(void **state) {
     (void)state;
     char first[64];
@@ -282,6 +343,8 @@ static void the_ends_of_a_column_decide_no_more_than_they_should(void **state) {
         {"9 >= %s", "a;b;c;d;e"},
         {"%s between 5 and 9", "a;b;c;d;e"},
         {"%s between 6 and 9", "b;c;d;e"},
+        {"not (%s >= 6)", "a"},
+        {"not (%s != 9)", "e"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char text[64];
@@ -310,6 +373,7 @@ int main(void) {
         ROW_TEST(buckets_count_the_edges_reached),
         ROW_TEST(companies_are_joined_by_row),
         ROW_TEST(few_rows_ask_their_companies_only),
+        ROW_TEST(answers_of_companies_reach_their_contacts),
         ROW_TEST(the_ends_of_a_column_decide_no_more_than_they_should),
         ROW_TEST(split_depends_on_the_key_only),
         ROW_TEST(rows_come_in_their_order),

@@ -428,6 +428,28 @@ static void a_contact_comes_back_with_the_start_of_a_period(void **state) {
     assert_memory_equal(total, want, sizeof want);
 }
 
+/* Starts a millisecond before and behind the event and the end of a period, where events lie at whole half days; pieces
+ * in all widths of codes. */
+static void a_start_within_a_unit_is_not_rounded(void **state) {
+    (void)state;
+    static const int64_t before[] = {1, -1, 23 * DAY + 1, 23 * DAY - 1}; /* the event comes so long after the start */
+    for (unsigned k = 0; k < 4; k++) {
+        uint64_t sizes[8], contacts[8 * 2], total[2] = {0}, want[2] = {0};
+        int64_t first;
+        size_t n;
+        for (uint32_t i = 0; i < ROWS; i++) {
+            rows[i].values[SIGNED_UP] = an_int(NOW - (int64_t)i * DAY / 2 - before[i % 4]);
+            want[0] += i % 3 != 2 && (i % 4 == 0 || i % 4 == 3);
+            want[1] += i % 3 != 2 && i % 4 == 2;
+        }
+        view.variation = k;
+        retention(23, 2, "click", sizes, contacts, &first, &n);
+        for (size_t i = 0; i < n * 2; i++)
+            total[i % 2] += contacts[i];
+        assert_memory_equal(total, want, sizeof want);
+    }
+}
+
 /* A filter that leaves one row of a chunk: its events are looked for among all others. */
 static void one_contact_alone_has_its_events(void **state) {
     (void)state;
@@ -620,6 +642,7 @@ int main(void) {
         SINK_TEST(cohorts_come_back_by_period),
         SINK_TEST(starts_before_1970_are_floored),
         SINK_TEST(a_contact_comes_back_with_the_start_of_a_period),
+        SINK_TEST(a_start_within_a_unit_is_not_rounded),
         SINK_TEST(one_contact_alone_has_its_events),
         SINK_TEST(values_kept_in_groups_count_as_memory),
         SINK_TEST(a_limit_keeps_the_first_in_order),

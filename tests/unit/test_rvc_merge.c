@@ -191,6 +191,9 @@ static void what_comes_after_a_discard_is_used_up(void **state) {
     assert_used(merge, 1, 1);
     assert_used(merge, 0, 2);
     assert_int_equal(rvc_merge_used(merge, &(size_t){0}), 0);
+    push(merge, 0, "hz");
+    assert_used(merge, 0, 1); /* what was told before is not told again */
+    assert_int_equal(rvc_merge_used(merge, &(size_t){0}), 0);
     assert_int_equal(rvc_merge_state(merge), RVC_MERGE_WAIT);
     rvc_merge_end(merge, 0);
     rvc_merge_end(merge, 1);

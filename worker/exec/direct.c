@@ -93,18 +93,25 @@ static void prepare(const test_t *test, rvw_probe_t *probe) {
         rvw_probe_by_range(test->column, test->lo, test->hi, probe);
 }
 
-/* The present bits of the word at row `first`, for n rows. */
-static uint64_t present_word(const test_t *test, uint32_t first, uint32_t n) {
+/* The present bits of the column's word at row `first`, for n rows. */
+static uint64_t column_word(const rvw_column_t *c, uint32_t first, uint32_t n) {
     uint64_t word = 0;
-    uint8_t bytes[64] = {0};
-    if (test->present) {
-        memcpy(bytes, test->present + first, n >= 64 ? 64 : n);
-        return rvw_pack64(bytes);
-    }
-    if (!test->column->present)
+    if (!c->present)
         return UINT64_MAX;
-    memcpy(&word, test->column->present + (first >> 3), n >= 64 ? 8 : (n + 7) / 8);
+    if (n >= 64) /* of a known size this is one load */
+        memcpy(&word, c->present + (first >> 3), sizeof word);
+    else
+        memcpy(&word, c->present + (first >> 3), (n + 7) / 8);
     return word;
+}
+
+/* The same of an array that has a byte a row. */
+static uint64_t array_word(const uint8_t *present, uint32_t first, uint32_t n) {
+    uint8_t bytes[64] = {0};
+    if (n >= 64)
+        return rvw_pack64(present + first);
+    memcpy(bytes, present + first, n);
+    return rvw_pack64(bytes);
 }
 
 /* Keeps of a bitmap's rows first .. first + n those for which the test holds. */
@@ -112,11 +119,18 @@ static void filter_block(const test_t *test, const rvw_probe_t *p, uint32_t firs
     uint64_t answers[RVW_PROBE_BLOCK / 64], negate = test->negate ? UINT64_MAX : 0,
                                             missing = test->missing ? UINT64_MAX : 0,
                                             flip = test->flip ? UINT64_MAX : 0;
+    uint64_t *to = bitmap + (first >> 6);
     rvw_probe_words(p, first, n, answers);
+    if (!test->present && !test->column->present) {
+        for (uint32_t i = 0; i < (n + 63) >> 6; i++)
+            to[i] &= answers[i] ^ negate ^ flip;
+        return;
+    }
     for (uint32_t i = 0; i < n; i += 64) {
-        uint64_t present = present_word(test, first + i, n - i);
+        uint64_t present =
+            test->present ? array_word(test->present, first + i, n - i) : column_word(test->column, first + i, n - i);
         uint64_t word = ((answers[i >> 6] ^ negate) & present) | (missing & ~present);
-        bitmap[(first + i) >> 6] &= word ^ flip;
+        to[i >> 6] &= word ^ flip;
     }
 }
 
@@ -127,13 +141,11 @@ static bool none(const uint64_t *words, uint32_t n) {
     return !any;
 }
 
-static void filter_rows(const test_t *test, uint32_t n_rows, uint64_t *bitmap) {
-    rvw_probe_t probe;
-    prepare(test, &probe);
+static void filter_rows(const test_t *test, const rvw_probe_t *probe, uint32_t n_rows, uint64_t *bitmap) {
     for (uint32_t first = 0; first < n_rows; first += RVW_PROBE_BLOCK) {
         uint32_t n = n_rows - first < RVW_PROBE_BLOCK ? n_rows - first : RVW_PROBE_BLOCK;
         if (!none(bitmap + (first >> 6), (n + 63) >> 6))
-            filter_block(test, &probe, first, n, bitmap);
+            filter_block(test, probe, first, n, bitmap);
     }
 }
 
@@ -184,31 +196,21 @@ static rv_status_t ask_companies(rvw_chunk_t *t, const rvw_node_t *node, uint32_
     return RV_OK;
 }
 
-/* Answers for rows first .. first + n of the companies as bytes. */
-static void company_block(const asked_t *asked, uint32_t first, uint32_t n, uint8_t *out) {
-    const test_t *test = &asked->test;
-    if (test->column->encoding == RVW_NONE) {
-        memset(out, 0, n);
-        return;
-    }
-    rvw_probe_block(&asked->probe, first, n, out);
-    for (uint32_t i = 0; i < n; i++)
-        out[i] ^= test->negate;
-    for (uint32_t i = 0; test->column->present && i < n; i++)
-        out[i] &= rvw_column_present(test->column, first + i);
-}
-
-/* Bytes by company row. */
-static rv_status_t answer_companies(rvw_chunk_t *t, const asked_t *asked, uint8_t **ret, rv_error_t *err) {
+/* Bits by company row, in whole words; the bit behind the last row is 0. */
+static rv_status_t answer_companies(rvw_chunk_t *t, const asked_t *asked, uint64_t **ret, rv_error_t *err) {
     uint32_t rows = rvw_view_company_rows(t->view), per = rvw_view_chunk_rows(t->view);
-    uint8_t *answers = rvw_take(t, rows + 1u, 1, err);
+    uint64_t *answers = rvw_take_zero(t, rows / 64 + 1u, sizeof *answers, err);
     if (!answers)
         return RVW_NO_SPACE;
     for (uint32_t c = 0; c * (uint64_t)per < rows; c++) {
         uint32_t n = rows - c * per < per ? rows - c * per : per;
-        for (uint32_t first = 0; first < n; first += RVW_PROBE_BLOCK)
-            company_block(&asked[c], first, n - first < RVW_PROBE_BLOCK ? n - first : RVW_PROBE_BLOCK,
-                          answers + c * per + first);
+        uint64_t *bits = answers + c * (per / 64);
+        if (asked[c].test.column->encoding == RVW_NONE)
+            continue;
+        memset(bits, 0xff, (n + 63) / 64 * sizeof *bits);
+        filter_rows(&asked[c].test, &asked[c].probe, n, bits);
+        if (n & 63)
+            bits[n >> 6] &= (1ull << (n & 63)) - 1;
     }
     *ret = answers;
     return RV_OK;
@@ -252,37 +254,60 @@ static void company_rows(const rvw_column_t *c, const rvw_batch_t *batch, uint32
 
 /* Keeps the rows whose company's answer is 1; one without a company counts as 0. With `answers` every company has been
  * asked, otherwise those that are needed are asked now. Who passes nobody can foresee: so without a branch. */
-static void gather_answers(const rvw_chunk_t *t, const rvw_column_t *companies, const asked_t *asked, uint8_t *answers,
-                           uint8_t flip, uint64_t *bitmap) {
-    uint32_t rows = rvw_view_company_rows(t->view), per = rvw_view_chunk_rows(t->view), at = 0;
-    uint32_t idx[RV_VECTOR], company[RV_VECTOR];
+static void gather_answers(const rvw_chunk_t *t, const rvw_column_t *companies, const asked_t *asked,
+                           const uint64_t *answers, uint8_t flip, uint64_t *bitmap) {
+    const uint32_t rows = rvw_view_company_rows(t->view), per = rvw_view_chunk_rows(t->view);
+    const uint32_t shift = (uint32_t)__builtin_ctz(per); /* a division costs more than the rest */
+    uint32_t idx[RV_VECTOR], company[RV_VECTOR], at = 0;
     rvw_batch_t batch;
-    if (answers)
-        answers[rows] = 0;
     while (rvw_rows_next(bitmap, t->n_rows, &at, idx, &batch)) {
         company_rows(companies, &batch, rows, company);
         for (uint32_t i = 0; i < batch.n; i++) {
             uint32_t row = batch.idx ? batch.idx[i] : batch.first + i, c = company[i];
-            uint8_t answer = answers ? answers[c] : c < rows && company_answer(&asked[c / per], c % per);
-            bitmap[row >> 6] &= ~((uint64_t)(answer ^ flip ^ 1) << (row & 63));
+            uint64_t answer = answers ? answers[c >> 6] >> (c & 63) & 1
+                                      : c < rows && company_answer(&asked[c >> shift], c & (per - 1));
+            bitmap[row >> 6] &= ~((answer ^ flip ^ 1) << (row & 63));
         }
     }
+}
+
+/* The same where every company has been asked and the codes of the contacts' column are rows of companies, from its
+ * base on. */
+static rv_status_t keep_answers(rvw_chunk_t *t, const rvw_column_t *companies, const uint64_t *answers, uint8_t flip,
+                                uint64_t *bitmap, rv_error_t *err) {
+    uint64_t *kept = rvw_take(t, t->n_words, sizeof *kept, err);
+    if (!kept)
+        return RVW_NO_SPACE;
+    for (uint32_t w = 0; w < t->n_words; w++)
+        kept[w] = bitmap[w] & column_word(companies, w * 64, t->n_rows - w * 64);
+    rvw_kernel_keep(companies->codes, companies->width, (uint32_t)companies->base, answers, t->n_words, kept);
+    for (uint32_t w = 0; w < t->n_words; w++)
+        bitmap[w] = flip ? bitmap[w] & ~kept[w] : kept[w];
+    return RV_OK;
+}
+
+static bool codes_are_companies(const rvw_column_t *c, uint32_t rows) {
+    return c->encoding == RVW_FOR && (c->width == 2 || c->width == 4) && c->unit == 1 && c->base >= 0 && c->max < rows;
 }
 
 static rv_status_t filter_by_company(rvw_chunk_t *t, uint32_t node, uint32_t leaf, uint8_t flip, uint64_t *bitmap,
                                      bool *ret_done, rv_error_t *err) {
     const rvw_column_t *companies = t->scratch->bind[leaf].column;
+    uint32_t rows = rvw_view_company_rows(t->view), per = rvw_view_chunk_rows(t->view);
+    bool whole_words = per % 64 == 0 || rows <= per;
     asked_t *asked;
-    uint8_t *answers = NULL;
+    uint64_t *answers = NULL;
     if (companies->encoding != RVW_FOR && companies->encoding != RVW_CONST && companies->encoding != RVW_NONE)
         return RV_OK;
     RVW_TRY(ask_companies(t, &t->job->nodes[node], leaf, &asked, err));
     if (!asked)
         return RV_OK;
-    if (rvw_view_company_rows(t->view) / FEW <= rvw_bitmap_count(bitmap, t->n_words))
-        RVW_TRY(answer_companies(t, asked, &answers, err));
-    gather_answers(t, companies, asked, answers, flip, bitmap);
     *ret_done = true;
+    if (whole_words && rows / FEW <= rvw_bitmap_count(bitmap, t->n_words))
+        RVW_TRY(answer_companies(t, asked, &answers, err));
+    if (answers && codes_are_companies(companies, rows))
+        return keep_answers(t, companies, answers, flip, bitmap, err);
+    gather_answers(t, companies, asked, answers, flip, bitmap);
     return RV_OK;
 }
 
@@ -319,7 +344,9 @@ static rv_status_t filter_test(rvw_chunk_t *t, uint32_t node, uint8_t flip, uint
     } else {
         return RV_OK;
     }
-    filter_rows(&test, t->n_rows, bitmap);
+    rvw_probe_t probe;
+    prepare(&test, &probe);
+    filter_rows(&test, &probe, t->n_rows, bitmap);
     *ret_done = true;
     return RV_OK;
 }

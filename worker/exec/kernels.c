@@ -74,11 +74,53 @@ __attribute__((target("avx2"))) static void range_words_avx2(const uint8_t *code
         words[w] = (uint32_t)_mm256_movemask_epi8(in_a) | (uint64_t)(uint32_t)_mm256_movemask_epi8(in_b) << 32;
     }
 }
+
+#define AVX512 __attribute__((target("avx512bw")))
+#define KNOWN_RUNS 4u
+
+/* The same for a number of runs that the compiler knows, so that their ends stay in registers. */
+AVX512 static inline __attribute__((always_inline)) void known_runs_avx512(const uint8_t *codes, uint32_t n,
+                                                                           const uint64_t *from, const uint64_t *span,
+                                                                           const uint32_t runs, uint64_t *words) {
+    __m512i lo[KNOWN_RUNS], most[KNOWN_RUNS];
+    for (uint32_t k = 0; k < runs; k++) {
+        lo[k] = _mm512_set1_epi8((char)from[k]);
+        most[k] = _mm512_set1_epi8((char)span[k]);
+    }
+    for (uint32_t w = 0; w < n; w++) {
+        __m512i x = _mm512_loadu_si512(codes + 64 * (size_t)w);
+        uint64_t in = 0;
+        for (uint32_t k = 0; k < runs; k++)
+            in |= _mm512_cmple_epu8_mask(_mm512_sub_epi8(x, lo[k]), most[k]);
+        words[w] = in;
+    }
+}
+
+AVX512 static void range_words_avx512(const uint8_t *codes, uint32_t n, const uint64_t *from, const uint64_t *span,
+                                      uint32_t runs, uint64_t *words) {
+    switch (runs) {
+    case 1:
+        known_runs_avx512(codes, n, from, span, 1, words);
+        break;
+    case 2:
+        known_runs_avx512(codes, n, from, span, 2, words);
+        break;
+    case 3:
+        known_runs_avx512(codes, n, from, span, 3, words);
+        break;
+    default:
+        known_runs_avx512(codes, n, from, span, KNOWN_RUNS, words);
+    }
+}
 #endif
 
 static void range_words(const uint8_t *codes, uint32_t n, const uint64_t *from, const uint64_t *span, uint32_t runs,
                         uint64_t *words) {
 #if defined(__x86_64__)
+    if (runs && runs <= KNOWN_RUNS && __builtin_cpu_supports("avx512bw")) {
+        range_words_avx512(codes, n, from, span, runs, words);
+        return;
+    }
     if (__builtin_cpu_supports("avx2")) {
         range_words_avx2(codes, n, from, span, runs, words);
         return;
@@ -374,6 +416,34 @@ CLONES uint32_t rvw_kernel_rows(const uint64_t *bitmap, uint32_t n_rows, uint32_
     }
     *at = row;
     return found;
+}
+
+/* Eight ones of a word at once, as in list_bits; where there are fewer the last of them is asked again. */
+#define KEEP(type)                                                                                                     \
+    CLONES static void keep_##type(const type *codes, uint32_t base, const uint64_t *answers, uint32_t n_words,        \
+                                   uint64_t *rows) {                                                                   \
+        for (uint32_t w = 0; w < n_words; w++) {                                                                       \
+            uint64_t left = rows[w], kept = 0;                                                                         \
+            uint64_t last = left ? 1ull << (63 - __builtin_clzll(left)) : 0;                                           \
+            const type *code = codes + (size_t)w * 64;                                                                 \
+            while (left)                                                                                               \
+                for (uint32_t k = 0; k < 8; k++) {                                                                     \
+                    uint32_t row = (uint32_t)__builtin_ctzll(left | last), at = base + code[row];                      \
+                    kept |= (answers[at >> 6] >> (at & 63) & 1) << row;                                                \
+                    left &= left - 1;                                                                                  \
+                }                                                                                                      \
+            rows[w] = kept;                                                                                            \
+        }                                                                                                              \
+    }
+KEEP(uint16_t)
+KEEP(uint32_t)
+
+void rvw_kernel_keep(const void *codes, unsigned width, uint32_t base, const uint64_t *answers, uint32_t n_words,
+                     uint64_t *rows) {
+    if (width == 2)
+        keep_uint16_t(codes, base, answers, n_words, rows);
+    else
+        keep_uint32_t(codes, base, answers, n_words, rows);
 }
 
 CLONES uint64_t rvw_bitmap_count(const uint64_t *bitmap, uint32_t n_words) {

@@ -1,6 +1,6 @@
 /* kernels.h: the loops over events that decide how fast a query is. Plain C for the compiler to vectorise; where gcc
  * can, each exists for AVX2 too and the right one is chosen when the program starts. Bits of comparisons are written
- * for AVX2 by hand. Arrays are not checked: rows are below the array's length. */
+ * for AVX2 and AVX-512 by hand. Arrays are not checked: rows are below the array's length. */
 #ifndef REVEILLE_WORKER_KERNELS_H
 #define REVEILLE_WORKER_KERNELS_H
 
@@ -88,6 +88,10 @@ void rvw_kernel_before_doubles(const double *x, const uint8_t *present, uint32_t
 uint32_t rvw_kernel_pick(const uint8_t *m, uint32_t first, uint32_t n, uint32_t *idx);
 /* Numbers of the bits set from *at on, below n_rows, into idx, at most `room`; moves *at on. */
 uint32_t rvw_kernel_rows(const uint64_t *bitmap, uint32_t n_rows, uint32_t *at, uint32_t *idx, uint32_t room);
+/* Keeps of the bits of `rows`, n_words of them, those whose answer is set: row r's is bit base + codes[r] of `answers`.
+ * Codes have 2 or 4 bytes. */
+void rvw_kernel_keep(const void *codes, unsigned width, uint32_t base, const uint64_t *answers, uint32_t n_words,
+                     uint64_t *rows);
 /* How many bits are set, in one or in both. */
 uint64_t rvw_bitmap_count(const uint64_t *bitmap, uint32_t n_words);
 uint64_t rvw_bitmap_common(const uint64_t *a, const uint64_t *b, uint32_t n_words);
