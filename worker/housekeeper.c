@@ -5,8 +5,8 @@
  * largest first), or when its oldest unflushed write is FLUSH_AGE_MS old; twice as old goes before large. After a flush
  * its runs are merged when there are too many and the log is trimmed. A partition that fails is out of service and
  * reported; the others go on. After a flush or compaction without room on the disk nothing of that kind is tried for
- * RETRY_MS, unless Maintain asks; a writer that has to wait for tails to shrink hears why instead. Before it sleeps
- * after work it gives the memory that the work took back to the system.
+ * RETRY_MS, unless Maintain asks; a writer that has to wait for tails to shrink hears why instead. TRIM_MS after its
+ * last work it gives the memory that the work took back to the system.
  */
 #include "housekeeper.h"
 #include "background.h"
@@ -22,6 +22,7 @@
 
 #define FLUSH_AGE_MS 30000
 #define RETRY_MS 1000
+#define TRIM_MS 1000         /* while writes come there is more work soon */
 #define ERASE_AGE_MS 3600000 /* an erasure is physical after an hour at the latest, unless waited for */
 
 typedef struct waiting {
@@ -246,7 +247,7 @@ static void *run(void *context) {
     uint64_t before;
     rv_error_t err;
     rvw_run_in_background();
-    bool worked = true; /* opening the directory took memory too */
+    int64_t trim_at = rv_mono_ms(); /* opening the directory took memory too; INT64_MAX: all has gone back */
     pthread_mutex_lock(&k->lock);
     while (!k->stop) {
         int64_t wait, now = rv_mono_ms();
@@ -257,15 +258,16 @@ static void *run(void *context) {
             k->calls = first->next;
             if (!k->calls)
                 k->last_call = &k->calls;
-        } else if (flush < 0 && erase < 0 && !worked) {
-            sleep_for(k, wait);
+        } else if (flush < 0 && erase < 0 && now < trim_at) {
+            sleep_for(k, wait < trim_at - now ? wait : trim_at - now);
             continue;
         }
         pthread_mutex_unlock(&k->lock);
-        worked = first || flush >= 0 || erase >= 0;
-        if (!worked) {
+        bool works = first || flush >= 0 || erase >= 0;
+        if (!works) {
             rvw_slabs_trim(rvw_holdings_slabs(k->holdings));
             rv_heap_trim();
+            trim_at = INT64_MAX;
         }
         if (flush >= 0)
             flush_one(k, (uint32_t)flush, &err);
@@ -275,6 +277,7 @@ static void *run(void *context) {
         if (first)
             answer_maintain(k, first->call);
         free(first);
+        trim_at = works ? rv_mono_ms() + TRIM_MS : trim_at;
         pthread_mutex_lock(&k->lock);
     }
     pthread_mutex_unlock(&k->lock);

@@ -14,8 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HEAP_BLOCK (256 << 10) /* bytes: rv_heap_bound */
-#define HEAP_REST (1 << 20)
+#define HEAP_BLOCK (3 << 19) /* bytes: rv_heap_bound; the body of a write, up to a MiB, comes from the heap */
+#define HEAP_REST (4 << 20)
 
 typedef struct {
     const char *name, *data, *endpoints;

@@ -99,10 +99,47 @@ static void a_region_is_used_to_its_end_and_again(void **state) {
     rvw_slabs_destroy(&slabs);
 }
 
+/* The next change takes over what the last one used; a large one is not kept, nor one after a trim. */
+static void a_workspace_is_used_again(void **state) {
+    (void)state;
+    rvw_slabs_t *slabs = rvw_slabs_new();
+    rvw_workspace_t *first = rvw_slabs_borrow(slabs), *second = rvw_slabs_borrow(slabs);
+    assert_non_null(first);
+    assert_non_null(second);
+    assert_ptr_not_equal(first, second);
+    rvw_workspace_t *kept = first;
+    rvw_slabs_return(slabs, &first);
+    rvw_slabs_return(slabs, &second); /* there is one already */
+    assert_null(first);
+    first = rvw_slabs_borrow(slabs);
+    assert_ptr_equal(first, kept);
+    for (size_t n = 100; n <= 1000000; n *= 10) {
+        memset(rvw_workspace_block(first, n), 7, n);
+        memset(rv_arena_alloc(&first->scratch, n), 7, n);
+    }
+    rvw_workspace_clear(first);
+    assert_int_equal(first->scratch.total, 0);
+    const void *place = rv_arena_alloc(&first->scratch, 1111100); /* all that was in it, in one piece */
+    rvw_workspace_clear(first);
+    assert_ptr_equal(rv_arena_alloc(&first->scratch, 1111100), place);
+    assert_true(rvw_workspace_bytes(first) >= 2111100);
+    rvw_slabs_return(slabs, &first);
+    rvw_slabs_trim(slabs);
+    first = rvw_slabs_borrow(slabs);
+    assert_int_equal(rvw_workspace_bytes(first), 0);
+    assert_non_null(rvw_workspace_block(first, (size_t)65 << 20));
+    rvw_slabs_return(slabs, &first);
+    first = rvw_slabs_borrow(slabs);
+    assert_int_equal(rvw_workspace_bytes(first), 0);
+    rvw_slabs_return(slabs, &first);
+    rvw_slabs_destroy(&slabs);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pieces_of_all_sizes_do_not_overlap),
         cmocka_unit_test(a_region_is_used_to_its_end_and_again),
+        cmocka_unit_test(a_workspace_is_used_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,6 +16,7 @@ typedef struct {
     char dir[256];
     rvw_partition_t *p;
     uint64_t lsn;
+    uint32_t period; /* so many events of a write differ, the next ones repeat them; 0: all */
 } fixture_t;
 
 static void begin(fixture_t *f) {
@@ -49,10 +50,11 @@ static rvw_result_t put(fixture_t *f, uint32_t n, int64_t first, int64_t step, i
     Reveille__V1__Column *properties[] = {&property};
     for (uint32_t i = 0; i < n; i++) {
         types[i] = 1;
-        times[i] = first + i * step;
+        uint32_t k = f->period ? i % f->period : i;
+        times[i] = first + k * step;
         values[i] = value;
-        lengths[i] = i / 26 + 1;
-        memset(ids + bytes, (int)('a' + i % 26), lengths[i]);
+        lengths[i] = k / 26 + 1;
+        memset(ids + bytes, (int)('a' + k % 26), lengths[i]);
         bytes += lengths[i];
     }
     keys.n_lengths = 1;
@@ -151,11 +153,29 @@ static void late_events_are_new_once(void **state) {
     end(&f);
 }
 
+static void repeats_within_one_write_are_known(void **state) {
+    (void)state;
+    static const uint32_t periods[] = {1, 2, 17, 100};
+    for (size_t k = 0; k < sizeof periods / sizeof *periods; k++) {
+        for (int64_t step = -5; step <= 5; step += 5) {
+            fixture_t f;
+            uint32_t n = periods[k];
+            begin(&f);
+            f.period = n;
+            expect(put(&f, 3 * n, 5000, step, 1), n, 2 * n, 0);
+            expect(put(&f, 2 * n, 5000, step, 2), 0, 0, 2 * n);
+            expect(put(&f, 2 * n, 9000, step, 1), n, n, 0);
+            end(&f);
+        }
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(events_in_order_are_known_again),
         cmocka_unit_test(events_of_one_time_are_known_again_however_many),
         cmocka_unit_test(late_events_are_new_once),
+        cmocka_unit_test(repeats_within_one_write_are_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

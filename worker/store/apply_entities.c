@@ -38,8 +38,10 @@ static rv_status_t patch(const batch_t *batch, rvw_current_t *place, uint32_t ro
     if (!block) {
         return rv_fail_memory(apply->err, "a patch of a column");
     }
-    rvw_cells_put(&block->cells[0], atomic_load_explicit(&block->n, memory_order_relaxed), value);
-    rvw_block_publish(apply->tail, place->active, block, apply->lsn, (uint16_t)at);
+    uint32_t i = atomic_load_explicit(&block->n, memory_order_relaxed);
+    rvw_cells_put(&block->cells[0], i, value);
+    block->row[i] = (uint16_t)at;
+    rvw_block_publish(apply->tail, place->active, block, apply->lsn, 1);
     return rvw_list_note(apply->tail, place->active, at) ? RV_OK : rv_fail_memory(apply->err, "a patch of a column");
 }
 

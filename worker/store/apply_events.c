@@ -1,16 +1,23 @@
 /* apply_events.c: events into the tail.
  *
  * Two passes over the batch, without an allocation an event: first contacts become rows (each key once, new ones bare;
- * what the look-ups read is fetched ahead); then, list after list, each event looks for its twin and is appended to its
- * (type, chunk) list unless there is one. An equal twin is a duplicate, another one a conflict of this item.
+ * what the look-ups read is fetched ahead); then, list after list, each event looks for its twin. An event without one
+ * waits, together with those that follow, to be appended to its (type, chunk) list; an event that may have a twin among
+ * those that wait lets them go first. An equal twin is a duplicate, another one a conflict of this item.
  * Errors: memory, DATA_LOSS of a piece. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "apply.h"
+#include "append.h"
 #include "twin.h"
 
-#define LANES 64u
+#define LANES 16u
+
+/* A (type, chunk) of the batch, and its events. */
+typedef struct {
+    rvw_lane_t list;
+    uint32_t n, at; /* how many, and where the next one stands in the order */
+} lane_t;
 
 typedef struct {
     rvw_apply_t *apply;
@@ -20,14 +27,16 @@ typedef struct {
     rvw_finder_t finder;
     uint64_t *hashes;     /* of the keys */
     uint32_t *row_of_key; /* RVW_NO_ROW: not looked up, or not there */
-    rvw_event_key_t *events;
-    rvw_input_t channel, source, id;
-    rvw_input_t *properties;
-    uint32_t n_properties;
-    rvw_lane_t lanes[LANES];
-    uint8_t *lane_of_event;
+    rvw_batch_columns_t columns;
+    uint32_t *tags; /* of events that may have a twin; 0: not worked out */
+    lane_t *lanes;
+    uint32_t n_lanes, cap_lanes;
+    uint32_t *slots, mask; /* 1 + number of the lane, by type and chunk */
+    uint32_t *lane_of_event;
     uint32_t *order; /* events lane after lane */
-    uint32_t in_lane[LANES];
+    /* New events of one lane, and the newest of their times. */
+    uint32_t *waiting, n_waiting;
+    int64_t newest;
 } batch_t;
 
 static bool any_present(const Reveille__V1__Column *column, uint32_t n) {
@@ -38,26 +47,43 @@ static bool any_present(const Reveille__V1__Column *column, uint32_t n) {
     return any;
 }
 
-static rv_status_t begin(batch_t *batch, rvw_apply_t *apply, const Reveille__V1__EventBatch *message) {
-    rv_arena_t *arena = apply->arena;
-    memset(batch, 0, sizeof *batch);
-    batch->apply = apply;
-    batch->message = message;
-    batch->n = (uint32_t)message->n_contacts;
-    batch->events = rv_arena_alloc(arena, (batch->n + 1) * sizeof *batch->events);
-    batch->properties = rv_arena_alloc(arena, (message->n_properties + 1) * sizeof *batch->properties);
-    batch->lane_of_event = rv_arena_zalloc(arena, batch->n + 1, sizeof *batch->lane_of_event);
-    batch->order = rv_arena_alloc(arena, (batch->n + 1) * sizeof *batch->order);
-    bool ok = batch->events && batch->properties && batch->lane_of_event && batch->order &&
-              rvw_strings_init(&batch->keys, message->contact_keys, arena) &&
-              rvw_input_init(&batch->channel, message->channel, arena) &&
-              rvw_input_init(&batch->source, message->source, arena) &&
-              rvw_input_init(&batch->id, message->event_id, arena);
+static bool init_columns(rvw_batch_columns_t *columns, const Reveille__V1__EventBatch *message, rv_arena_t *arena) {
+    uint32_t n = (uint32_t)message->n_contacts;
+    columns->message = message;
+    columns->rows = rv_arena_alloc(arena, (n + 1) * sizeof *columns->rows);
+    columns->properties = rv_arena_alloc(arena, (message->n_properties + 1) * sizeof *columns->properties);
+    bool ok = columns->rows && columns->properties && rvw_input_init(&columns->channel, message->channel, arena) &&
+              rvw_input_init(&columns->source, message->source, arena) &&
+              rvw_input_init(&columns->id, message->event_id, arena);
     for (size_t k = 0; ok && k < message->n_properties; k++) {
-        if (any_present(message->properties[k], batch->n)) {
-            ok = rvw_input_init(&batch->properties[batch->n_properties++], message->properties[k], arena);
+        if (any_present(message->properties[k], n)) {
+            ok = rvw_input_init(&columns->properties[columns->n_properties++], message->properties[k], arena);
         }
     }
+    return ok;
+}
+
+static bool init_lanes(batch_t *batch, rv_arena_t *arena) {
+    uint32_t n = batch->n, cap = 4;
+    while (cap < 2 * n) {
+        cap *= 2;
+    }
+    batch->mask = cap - 1;
+    batch->cap_lanes = n < LANES ? n : LANES;
+    batch->slots = rv_arena_zalloc(arena, cap, sizeof *batch->slots);
+    batch->lanes = rv_arena_alloc(arena, (batch->cap_lanes + 1) * sizeof *batch->lanes);
+    batch->tags = rv_arena_zalloc(arena, n + 1, sizeof *batch->tags);
+    batch->lane_of_event = rv_arena_alloc(arena, (n + 1) * sizeof *batch->lane_of_event);
+    batch->order = rv_arena_alloc(arena, (n + 1) * sizeof *batch->order);
+    batch->waiting = rv_arena_alloc(arena, (n + 1) * sizeof *batch->waiting);
+    return batch->slots && batch->lanes && batch->tags && batch->lane_of_event && batch->order && batch->waiting;
+}
+
+static rv_status_t begin(batch_t *batch, rvw_apply_t *apply, const Reveille__V1__EventBatch *message) {
+    rv_arena_t *arena = apply->arena;
+    *batch = (batch_t){.apply = apply, .message = message, .n = (uint32_t)message->n_contacts};
+    bool ok = rvw_strings_init(&batch->keys, message->contact_keys, arena) &&
+              init_columns(&batch->columns, message, arena) && init_lanes(batch, arena);
     batch->row_of_key = ok ? rv_arena_alloc(arena, (batch->keys.n + 1) * sizeof *batch->row_of_key) : NULL;
     batch->hashes = ok ? rv_arena_alloc(arena, (batch->keys.n + 1) * sizeof *batch->hashes) : NULL;
     if (!batch->row_of_key || !batch->hashes) {
@@ -69,199 +95,138 @@ static rv_status_t begin(batch_t *batch, rvw_apply_t *apply, const Reveille__V1_
     return RV_OK;
 }
 
-static void key_of(const batch_t *batch, uint32_t i, rvw_event_key_t *ret) {
-    uint32_t row = batch->row_of_key[batch->message->contacts[i]], chunk_rows = batch->apply->p->identity.chunk_rows;
-    *ret = (rvw_event_key_t){.type = batch->message->types[i], .chunk = row / chunk_rows};
-    ret->row = (uint16_t)(row % chunk_rows);
+static void key_of(const batch_t *batch, const rvw_lane_t *lane, uint32_t i, rvw_event_key_t *ret) {
+    *ret = (rvw_event_key_t){.type = lane->type, .chunk = lane->chunk, .row = batch->columns.rows[i]};
     ret->time = batch->message->times_ms[i];
-    ret->source = rvw_input_string(&batch->source, i);
-    ret->id = rvw_input_string(&batch->id, i);
+    ret->source = rvw_input_string(&batch->columns.source, i);
+    ret->id = rvw_input_string(&batch->columns.id, i);
+    ret->tag = batch->tags[i];
 }
 
-static rv_status_t lane_of(batch_t *batch, const rvw_event_key_t *key, rvw_lane_t **ret) {
-    rvw_lane_t *lane = &batch->lanes[(key->type * 7 + key->chunk) % LANES];
-    *ret = lane;
-    if (lane->ready && lane->type == key->type && lane->chunk == key->chunk) {
-        return RV_OK;
+/* A new lane; false without memory. */
+static bool add_lane(batch_t *batch) {
+    if (batch->n_lanes == batch->cap_lanes) {
+        uint32_t cap = batch->cap_lanes * 2;
+        lane_t *grown = rv_arena_alloc(batch->apply->arena, cap * sizeof *grown);
+        if (!grown) {
+            return false;
+        }
+        memcpy(grown, batch->lanes, batch->n_lanes * sizeof *grown);
+        batch->lanes = grown;
+        batch->cap_lanes = cap;
     }
-    return rvw_lane_open(batch->apply->p, key->type, key->chunk, lane, batch->apply->err);
+    batch->lanes[batch->n_lanes++] = (lane_t){.n = 0};
+    return true;
+}
+
+/* Number of the lane of a type and chunk. */
+static rv_status_t lane_of(batch_t *batch, uint32_t type, uint32_t chunk, uint32_t *ret) {
+    uint32_t at = (uint32_t)(((uint64_t)type << 32 | chunk) * 0x9E3779B97F4A7C15ull >> 32) & batch->mask;
+    for (; batch->slots[at]; at = (at + 1) & batch->mask) {
+        const rvw_lane_t *lane = &batch->lanes[batch->slots[at] - 1].list;
+        if (lane->type == type && lane->chunk == chunk) {
+            *ret = batch->slots[at] - 1;
+            return RV_OK;
+        }
+    }
+    if (!add_lane(batch)) {
+        return rv_fail_memory(batch->apply->err, "a batch of events");
+    }
+    *ret = batch->n_lanes - 1;
+    batch->slots[at] = batch->n_lanes;
+    return rvw_lane_open(batch->apply->p, type, chunk, &batch->lanes[*ret].list, batch->apply->err);
+}
+
+/* Event i, which is of this row, takes its place in a lane. */
+static rv_status_t take_lane(batch_t *batch, uint32_t row, uint32_t i) {
+    const rvw_partition_t *p = batch->apply->p;
+    uint32_t chunk = row / p->identity.chunk_rows;
+    rv_status_t status = lane_of(batch, batch->message->types[i], chunk, &batch->lane_of_event[i]);
+    if (status) {
+        return status;
+    }
+    lane_t *lane = &batch->lanes[batch->lane_of_event[i]];
+    batch->columns.rows[i] = (uint16_t)(row - chunk * p->identity.chunk_rows);
+    lane->n++;
+    if (rvw_twin_in_tails(&lane->list, batch->message->times_ms[i])) {
+        rvw_event_key_t key;
+        key_of(batch, &lane->list, i, &key);
+        batch->tags[i] = rvw_event_tag(&key);
+        rvw_twin_prefetch(p, batch->tags[i]);
+    }
+    return RV_OK;
 }
 
 /* First pass: rows. */
 static rv_status_t find_rows(batch_t *batch) {
     for (uint32_t i = 0; i < batch->n; i++) {
         uint32_t key = batch->message->contacts[i];
-        rvw_lane_t *lane;
         bool created;
         rv_status_t status = RV_OK;
         if (batch->row_of_key[key] == RVW_NO_ROW) {
             status = rvw_apply_row(batch->apply, &batch->finder, rvw_strings_get(&batch->keys, key), batch->hashes[key],
                                    !batch->apply->known, &batch->row_of_key[key], &created);
         }
-        if (status == RV_OK && batch->row_of_key[key] != RVW_NO_ROW) {
-            key_of(batch, i, &batch->events[i]);
-            status = lane_of(batch, &batch->events[i], &lane);
-            batch->lane_of_event[i] = (uint8_t)(lane - batch->lanes);
-            if (status == RV_OK) {
-                rvw_twin_prefetch(batch->apply->p, lane, &batch->events[i]);
-            }
+        batch->lane_of_event[i] = UINT32_MAX;
+        if (status == RV_OK && batch->row_of_key[key] == RVW_NO_ROW) {
+            batch->apply->result->duplicates++; /* a repetition, whose contact was erased since */
+        } else if (status == RV_OK) {
+            status = take_lane(batch, batch->row_of_key[key], i);
         }
         if (status) {
             return status;
         }
-        batch->in_lane[batch->lane_of_event[i]]++;
     }
     return RV_OK;
 }
 
-/* Events of a list follow each other, in their order: what appending reads and writes of a list stays at hand. */
+/* Events of a list follow each other, in their order. */
 static void order_by_lane(batch_t *batch) {
-    uint32_t start[LANES], at = 0;
-    for (uint32_t k = 0; k < LANES; k++) {
-        start[k] = at;
-        at += batch->in_lane[k];
+    uint32_t at = 0;
+    for (uint32_t k = 0; k < batch->n_lanes; k++) {
+        batch->lanes[k].at = at;
+        at += batch->lanes[k].n;
     }
     for (uint32_t i = 0; i < batch->n; i++) {
-        batch->order[start[batch->lane_of_event[i]]++] = i;
-    }
-}
-
-/* The cell of the list that takes property k of event i; 0 without memory. A list may close its block for it. */
-static uint32_t cell_of(batch_t *batch, rvw_lane_t *lane, uint32_t k, uint32_t i) {
-    const Reveille__V1__Column *column = batch->properties[k].column;
-    bool narrow = column->wide.len == 0;
-    if (narrow && k < RVW_LANE_PROPERTIES && lane->cells[k]) {
-        return lane->cells[k];
-    }
-    rvw_shape_t shape = {.id = column->id, .type = column->type, .scale = (uint8_t)column->scale};
-    if (!narrow) {
-        rv_value_t value;
-        rvw_input_value(&batch->properties[k], i, &value);
-        shape.wide = (rv_i128_t)(int64_t)value.wide != value.wide;
-    }
-    uint32_t cell = rvw_list_shape(lane->list, &shape);
-    if (cell != UINT32_MAX && k < RVW_LANE_PROPERTIES) {
-        lane->cells[k] = (uint16_t)cell;
-    }
-    return cell == UINT32_MAX ? 0 : cell;
-}
-
-/* The list has a column for every property that the event carries. */
-static bool ensure_shapes(batch_t *batch, rvw_lane_t *lane, uint32_t i) {
-    for (uint32_t k = 0; k < batch->n_properties; k++) {
-        if (rvw_input_present(&batch->properties[k], i) && !cell_of(batch, lane, k, i)) {
-            return false;
+        if (batch->lane_of_event[i] != UINT32_MAX) {
+            batch->order[batch->lanes[batch->lane_of_event[i]].at++] = i;
         }
     }
-    return true;
 }
 
-/* The copy in the tail of a string of event i. Nearly all strings of a batch are needed, so they are copied at once. */
-static rv_str_t keep(batch_t *batch, rvw_input_t *input, uint32_t i) {
-    const rvw_strings_t *strings = &input->strings;
-    rv_str_t s = rvw_input_string(input, i);
-    if (s.n == 0) {
-        return (rv_str_t){"", 0};
-    }
-    if (!input->all) {
-        input->all = rvw_tail_text(batch->apply->tail, strings->bytes, strings->offsets[strings->n]);
-    }
-    return (rv_str_t){input->all ? input->all + (s.p - strings->bytes) : NULL, s.n};
-}
-
-static bool put_property(batch_t *batch, rvw_cells_t *cells, rvw_input_t *input, uint32_t at, uint32_t i) {
-    if (rvw_kind(cells->shape.type) == RVW_KIND_TEXT) {
-        rv_str_t s = keep(batch, input, i);
-        rvw_cells_put_text(cells, at, s);
-        return s.p != NULL;
-    }
-    rv_value_t value;
-    rvw_input_value(input, i, &value);
-    rvw_cells_put(cells, at, &value);
-    return true;
-}
-
-static bool put_properties(batch_t *batch, rvw_lane_t *lane, rvw_block_t *block, uint32_t at, uint32_t i) {
-    for (uint32_t c = RVW_CELL_PROPERTIES; c < block->n_cells; c++) {
-        block->cells[c].present[at] = 0;
-    }
-    for (uint32_t k = 0; k < batch->n_properties; k++) {
-        if (rvw_input_present(&batch->properties[k], i) &&
-            !put_property(batch, &block->cells[cell_of(batch, lane, k, i)], &batch->properties[k], at, i)) {
-            return false;
-        }
-    }
-    for (uint32_t c = RVW_CELL_PROPERTIES; c < block->n_cells; c++) {
-        if (!block->cells[c].present[at]) {
-            rvw_cells_put_none(&block->cells[c], at);
-        }
-    }
-    return true;
-}
-
-/* A block with room for the event, and a column for everything that it carries. NULL without memory. */
-static rvw_block_t *room_for(batch_t *batch, rvw_lane_t *lane, rv_str_t source, uint32_t i) {
+/* The events that wait go into the tail. */
+static rv_status_t append_waiting(batch_t *batch, rvw_lane_t *lane) {
     rvw_apply_t *apply = batch->apply;
-    if (!lane->list) {
+    uint32_t n = batch->n_waiting;
+    batch->n_waiting = 0;
+    if (n > 0 && !lane->list) {
         lane->list = rvw_tail_list(apply->tail, RVW_EVENTS, lane->type, lane->chunk);
     }
-    if (!lane->list || !ensure_shapes(batch, lane, i)) {
-        return NULL;
+    if (n > 0 && (!lane->list || !rvw_append_events(apply, &batch->columns, lane->list, batch->waiting, n))) {
+        return rv_fail_memory(apply->err, "an event");
     }
-    rvw_block_t *block = rvw_list_room(apply->tail, lane->list);
-    if (block && !rvw_list_agree(lane->list, block, atomic_load_explicit(&block->n, memory_order_relaxed), source,
-                                 (int64_t)apply->write->import_id)) {
-        block = rvw_list_room(apply->tail, lane->list);
-        if (block) {
-            rvw_list_agree(lane->list, block, 0, source, (int64_t)apply->write->import_id);
-        }
-    }
-    return block;
+    apply->result->applied += n;
+    return RV_OK;
 }
 
-/* Fills the columns that every event has. */
-static bool put_fixed(batch_t *batch, rvw_block_t *block, const rvw_event_key_t *key, rv_str_t source, uint32_t at,
-                      uint32_t i) {
-    rv_str_t id = keep(batch, &batch->id, i);
-    rv_str_t channel = {"", 0};
-    if (rvw_input_present(&batch->channel, i)) {
-        channel = keep(batch, &batch->channel, i);
-        rvw_cells_put_text(&block->cells[RVW_CELL_CHANNEL], at, channel);
-    } else {
-        rvw_cells_put_none(&block->cells[RVW_CELL_CHANNEL], at);
+/* Event i is new: it waits with others of its source. */
+static rv_status_t let_wait(batch_t *batch, rvw_lane_t *lane, uint32_t i) {
+    const rvw_input_t *source = &batch->columns.source;
+    int64_t time = batch->message->times_ms[i];
+    rv_status_t status = RV_OK;
+    if (batch->n_waiting > 0 && source->column &&
+        !rv_str_equal(rvw_input_string(source, batch->waiting[0]), rvw_input_string(source, i))) {
+        status = append_waiting(batch, lane);
     }
-    rvw_cells_put_int(&block->cells[RVW_CELL_TIME], at, key->time);
-    rvw_cells_put_text(&block->cells[RVW_CELL_ID], at, id);
-    if (block->cells[RVW_CELL_SOURCE].values) {
-        rvw_cells_put_text(&block->cells[RVW_CELL_SOURCE], at, source);
-    }
-    if (block->cells[RVW_CELL_IMPORT].values) {
-        rvw_cells_put_int(&block->cells[RVW_CELL_IMPORT], at, (int64_t)batch->apply->write->import_id);
-    }
-    return id.p && channel.p;
-}
-
-static bool append(batch_t *batch, rvw_lane_t *lane, const rvw_event_key_t *key, uint32_t i) {
-    rvw_apply_t *apply = batch->apply;
-    rv_str_t source = keep(batch, &batch->source, i);
-    rvw_block_t *block = source.p ? room_for(batch, lane, source, i) : NULL;
-    if (!block) {
-        return false;
-    }
-    uint32_t at = atomic_load_explicit(&block->n, memory_order_relaxed);
-    if (!put_fixed(batch, block, key, source, at, i) || !put_properties(batch, lane, block, at, i)) {
-        return false;
-    }
-    rvw_block_publish(apply->tail, lane->list, block, apply->lsn, key->row);
-    rvw_list_note_time(lane->list, block, at, key->time);
-    apply->tail->n_events++;
-    return true;
+    batch->newest = batch->n_waiting == 0 || time > batch->newest ? time : batch->newest;
+    batch->waiting[batch->n_waiting++] = i;
+    return status;
 }
 
 /* An event that has a twin. */
-static rv_status_t settle(batch_t *batch, const rvw_twin_t *twin, const rvw_event_key_t *key, uint32_t i) {
+static rv_status_t settle(batch_t *batch, const rvw_twin_t *twin, uint32_t i) {
     rvw_result_t *result = batch->apply->result;
-    if (!rvw_twin_equal(twin, i, &batch->channel, batch->properties, batch->n_properties)) {
+    if (!rvw_twin_equal(twin, i, &batch->columns.channel, batch->columns.properties, batch->columns.n_properties)) {
         rv_error_t why = {0};
         rv_fail(
             &why, RV_REASON_CONFLICT,
@@ -270,54 +235,60 @@ static rv_status_t settle(batch_t *batch, const rvw_twin_t *twin, const rvw_even
         return rvw_apply_refuse(batch->apply, i, &why);
     }
     result->duplicates++;
-    result->duplicates_without_id += key->id.n == 0;
+    result->duplicates_without_id += rvw_input_string(&batch->columns.id, i).n == 0;
     return RV_OK;
 }
 
-static rv_status_t apply_event(batch_t *batch, uint32_t i) {
+static rv_status_t apply_event(batch_t *batch, rvw_lane_t *lane, uint32_t i) {
     rvw_apply_t *apply = batch->apply;
-    rvw_event_key_t *key = &batch->events[i];
-    rvw_lane_t *lane;
-    rvw_twin_t twin;
-    if (batch->row_of_key[batch->message->contacts[i]] == RVW_NO_ROW) {
-        apply->result->duplicates++; /* a repetition, whose contact was erased since */
-        return RV_OK;
+    int64_t time = batch->message->times_ms[i];
+    rvw_event_key_t key;
+    rvw_twin_t twin = {0};
+    rv_status_t status = RV_OK;
+    if (batch->n_waiting > 0 && time <= batch->newest) {
+        status = append_waiting(batch, lane);
     }
-    rv_status_t status = lane_of(batch, key, &lane);
-    if (status == RV_OK) {
-        status = rvw_twin_find(apply->p, lane, key, &twin, apply->err);
+    if (status == RV_OK && (time <= lane->newest || rvw_twin_in_tails(lane, time))) {
+        key_of(batch, lane, i, &key);
+        status = rvw_twin_find(apply->p, lane, &key, &twin, apply->err);
     }
     if (status) {
         return status;
     }
     if (twin.block || twin.events) {
-        return settle(batch, &twin, key, i);
+        return settle(batch, &twin, i);
     }
     if (apply->known) {
         apply->result->duplicates++;
         return RV_OK;
     }
-    if (!append(batch, lane, key, i)) {
-        return rv_fail_memory(apply->err, "an event");
+    return let_wait(batch, lane, i);
+}
+
+/* Second pass: the events of each lane. */
+static rv_status_t apply_lanes(batch_t *batch) {
+    rv_status_t status = RV_OK;
+    for (uint32_t k = 0, at = 0; k < batch->n_lanes && status == RV_OK; k++) {
+        rvw_lane_t *lane = &batch->lanes[k].list;
+        for (; status == RV_OK && at < batch->lanes[k].at; at++) {
+            status = apply_event(batch, lane, batch->order[at]);
+        }
+        if (status == RV_OK) {
+            status = append_waiting(batch, lane);
+        }
     }
-    apply->result->applied++;
-    return RV_OK;
+    return status;
 }
 
 rv_status_t rvw_apply_events(rvw_apply_t *apply, const Reveille__V1__EventBatch *message) {
-    batch_t *batch = rv_arena_alloc(apply->arena, sizeof *batch);
-    if (!batch) {
-        return rv_fail_memory(apply->err, "a batch of events");
-    }
-    rv_status_t status = begin(batch, apply, message);
+    batch_t batch;
+    rv_status_t status = begin(&batch, apply, message);
     if (status == RV_OK) {
-        status = find_rows(batch);
+        status = find_rows(&batch);
     }
     if (status == RV_OK) {
-        order_by_lane(batch);
-    }
-    for (uint32_t k = 0; status == RV_OK && k < batch->n; k++) {
-        status = apply_event(batch, batch->order[k]);
+        order_by_lane(&batch);
+        status = apply_lanes(&batch);
     }
     rvw_apply_sort_refusals(apply);
     atomic_fetch_add_explicit(&apply->p->events, apply->result->applied, memory_order_relaxed);

@@ -10,7 +10,6 @@
 #define TXN_BYTES ((size_t)16 * RV_PIECE_BYTES)
 /* A column lies in one value up to here: readers then take it in place. */
 #define COLUMN_BYTES ((size_t)16 * RV_PIECE_BYTES)
-#define SCRATCH ((size_t)4 << 30)
 
 static rv_status_t pass_on(const rvw_change_t *change, rv_error_t *err) {
     if (change->txn.status && err) {
@@ -19,25 +18,14 @@ static rv_status_t pass_on(const rvw_change_t *change, rv_error_t *err) {
     return change->txn.status;
 }
 
-rv_status_t rvw_change_begin(rvw_change_t *change, rvw_env_t *env, uint64_t gen, rv_error_t *err) {
-    *change = (rvw_change_t){.env = env, .gen = gen, .per_event = 16};
-    rv_arena_init(&change->scratch, SCRATCH);
-    change->builder = rvw_piece_builder_new();
-    if (!change->builder) {
+rv_status_t rvw_change_begin(rvw_change_t *change, rvw_slabs_t *slabs, rvw_env_t *env, uint64_t gen, rv_error_t *err) {
+    *change = (rvw_change_t){.slabs = slabs, .env = env, .gen = gen, .per_event = 16};
+    change->workspace = slabs ? rvw_slabs_borrow(slabs) : rvw_workspace_new();
+    if (!change->workspace) {
         return rv_fail_memory(err, "a change of a partition");
     }
     rvw_txn_begin(&change->txn, env);
     return pass_on(change, err);
-}
-
-void rvw_change_clear(rvw_change_t *change) {
-    size_t used = change->scratch.total;
-    rv_arena_reset(&change->scratch);
-    if (used > change->room) {
-        change->room = used + used / 4;
-        (void)rv_arena_alloc(&change->scratch, change->room); /* without memory the next user hears it */
-        rv_arena_reset(&change->scratch);
-    }
 }
 
 rv_status_t rvw_change_put(rvw_change_t *change, const rvw_place_t *place, const uint8_t *bytes, size_t n,
@@ -92,9 +80,9 @@ static rv_status_t try_parts(rvw_change_t *change, const rvw_place_t *place, con
         rvw_column_t part = range_of(column, first, column->n - first < rows ? column->n - first : rows);
         const uint8_t *bytes;
         size_t n;
-        rvw_change_clear(change);
-        rv_status_t status =
-            rvw_piece_write_column(change->builder, &at, &part, first, 0, &change->scratch, &bytes, &n, err);
+        rvw_workspace_clear(change->workspace);
+        rv_status_t status = rvw_piece_write_column(change->workspace->builder, &at, &part, first, 0,
+                                                    &change->workspace->scratch, &bytes, &n, err);
         if (status) {
             return status;
         }
@@ -118,9 +106,9 @@ rv_status_t rvw_change_column(rvw_change_t *change, rvw_table_t table, uint32_t 
     if (column->n == 0) {
         return RV_OK;
     }
-    rvw_change_clear(change);
-    rv_status_t status =
-        rvw_piece_write_column(change->builder, &place, column, 0, 0, &change->scratch, &bytes, &n, err);
+    rvw_workspace_clear(change->workspace);
+    rv_status_t status = rvw_piece_write_column(change->workspace->builder, &place, column, 0, 0,
+                                                &change->workspace->scratch, &bytes, &n, err);
     if (status || n <= COLUMN_BYTES || rows <= 8) {
         return status ? status : rvw_change_put(change, &place, bytes, n, err);
     }
@@ -156,8 +144,10 @@ rv_status_t rvw_change_commit(rvw_change_t *change, rvw_state_t *state, const rv
 
 void rvw_change_done(rvw_change_t *change) {
     rvw_txn_abort(&change->txn);
-    rvw_piece_builder_destroy(&change->builder);
-    rv_arena_done(&change->scratch);
+    if (change->slabs) {
+        rvw_slabs_return(change->slabs, &change->workspace);
+    }
+    rvw_workspace_destroy(&change->workspace);
     free(change->drops);
     change->drops = NULL;
 }

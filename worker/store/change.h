@@ -9,7 +9,7 @@
 #define REVEILLE_WORKER_CHANGE_H
 
 #include "base.h"
-#include "piece.h"
+#include "slabs.h"
 #include "writes.h"
 
 typedef struct {
@@ -19,22 +19,19 @@ typedef struct {
     bool between; /* an intermediate commit was made */
     rvw_place_t *drops;
     uint32_t n_drops, cap_drops;
-    rvw_piece_builder_t *builder;
-    rv_arena_t scratch;
-    size_t room;      /* bytes that one use of the scratch took at most */
+    rvw_slabs_t *slabs; /* keep the workspace for the next change; may be NULL */
+    rvw_workspace_t *workspace;
     double per_event; /* bytes of an event in the pieces so far */
 } rvw_change_t;
 
 /* `gen` is the new generation: that of the state and 1. */
-rv_status_t rvw_change_begin(rvw_change_t *change, rvw_env_t *env, uint64_t gen, rv_error_t *err);
+rv_status_t rvw_change_begin(rvw_change_t *change, rvw_slabs_t *slabs, rvw_env_t *env, uint64_t gen, rv_error_t *err);
 rv_status_t rvw_change_put(rvw_change_t *change, const rvw_place_t *place, const uint8_t *bytes, size_t n,
                            rv_error_t *err);
-/* Empties the scratch, which keeps room in one piece for as much as was ever in it. */
-void rvw_change_clear(rvw_change_t *change);
 /* The value is replaced: it goes with the last transaction. */
 rv_status_t rvw_change_drop(rvw_change_t *change, const rvw_place_t *place, rv_error_t *err);
 /* Writes the column of a chunk in as many parts as its size needs. The column is flat (plain.h), and not in the
- * change's scratch, which is reset. */
+ * workspace's scratch, which is emptied. */
 rv_status_t rvw_change_column(rvw_change_t *change, rvw_table_t table, uint32_t id, uint32_t chunk,
                               const rvw_column_t *column, rv_error_t *err);
 /* The last transaction; `state` gets the generation. `writes` (may be NULL) are those of a frozen tail. */

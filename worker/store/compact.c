@@ -132,7 +132,7 @@ static rv_status_t build_copy(rvw_partition_t *p, rv_error_t *err) {
     if (status) {
         return status;
     }
-    status = rvw_change_begin(&copy.change, env, copy.state.gen + 1, err);
+    status = rvw_change_begin(&copy.change, p->slabs, env, copy.state.gen + 1, err);
     if (status == RV_OK) {
         status = copy_lists(&copy);
     }

@@ -1,5 +1,5 @@
 /* finder.c: see finder.h. A key is where its row came from: in a tail, as a pointer to its text, or in a stored column,
- * of which the last one is kept at hand. One thread. */
+ * of which those of some chunks are kept at hand. One thread. */
 #include "finder.h"
 
 #include <string.h>
@@ -25,23 +25,24 @@ static const rv_str_t *new_key(const rvw_finder_t *finder, uint32_t row) {
     return NULL;
 }
 
-/* Makes the column at hand the one that holds the row. */
-static rv_status_t hold(rvw_finder_t *finder, uint32_t row, rv_error_t *err) {
-    uint32_t first, at = row % finder->sight.chunk_rows;
-    if (finder->column && row >= finder->first && row - finder->first < finder->column->n) {
+/* The stored keys that hold the row's. */
+static rv_status_t hold(rvw_finder_t *finder, uint32_t row, const rvw_stored_keys_t **ret, rv_error_t *err) {
+    uint32_t first, chunk = row / finder->sight.chunk_rows, at = row - chunk * finder->sight.chunk_rows;
+    rvw_stored_keys_t *held = &finder->held[chunk % RVW_FINDER_CHUNKS];
+    *ret = held;
+    if (held->column && row >= held->first && row - held->first < held->column->n) {
         return RV_OK;
     }
-    rv_status_t status = rvw_sight_part(&finder->sight, finder->table, RVW_KEYS, row / finder->sight.chunk_rows, at,
-                                        &finder->column, &first, err);
+    rv_status_t status = rvw_sight_part(&finder->sight, finder->table, RVW_KEYS, chunk, at, &held->column, &first, err);
     if (status) {
-        finder->column = NULL;
+        held->column = NULL;
         return status;
     }
-    if (!finder->column || finder->column->type != RV_STRING) {
-        finder->column = NULL;
+    if (!held->column || held->column->type != RV_STRING) {
+        held->column = NULL;
         return rv_fail(err, RV_REASON_DAMAGED, "the key of row %u is missing", row);
     }
-    finder->first = row - at + first;
+    held->first = row - at + first;
     return RV_OK;
 }
 
@@ -51,12 +52,13 @@ static rv_status_t row_has(rvw_finder_t *finder, uint32_t row, rv_str_t key, boo
         *ret = fresh->n == key.n && memcmp(fresh->p, key.p, key.n) == 0;
         return RV_OK;
     }
-    rv_status_t status = hold(finder, row, err);
+    const rvw_stored_keys_t *keys;
+    rv_status_t status = hold(finder, row, &keys, err);
     if (status) {
         return status;
     }
-    uint32_t i = row - finder->first;
-    *ret = rvw_column_present(finder->column, i) ? rvw_column_is(finder->column, i, key) : key.n == 0;
+    uint32_t i = row - keys->first;
+    *ret = rvw_column_present(keys->column, i) ? rvw_column_is(keys->column, i, key) : key.n == 0;
     return RV_OK;
 }
 
@@ -84,18 +86,19 @@ rv_status_t rvw_finder_find(rvw_finder_t *finder, rv_str_t key, uint64_t hash, u
 
 /* Fetches where the key of a candidate is; its text, when it is a pointer, in the next step. */
 static void fetch_place(rvw_finder_t *finder, uint32_t row, const rv_str_t **ret_fresh) {
+    const rvw_stored_keys_t *keys;
     *ret_fresh = new_key(finder, row);
     if (*ret_fresh) {
         __builtin_prefetch(*ret_fresh);
-    } else if (hold(finder, row, NULL) == RV_OK) {
-        const rvw_column_t *column = finder->column;
+    } else if (hold(finder, row, &keys, NULL) == RV_OK) {
+        const rvw_column_t *column = keys->column;
         const void *codes = column->encoding == RVW_PLAIN ? (const void *)column->offsets : column->codes;
         uint32_t width = column->encoding == RVW_PLAIN ? 4 : column->width;
         if (codes) {
-            __builtin_prefetch((const char *)codes + (size_t)(row - finder->first) * width);
+            __builtin_prefetch((const char *)codes + (size_t)(row - keys->first) * width);
         }
         if (column->codes2) {
-            __builtin_prefetch(column->codes2 + (row - finder->first));
+            __builtin_prefetch(column->codes2 + (row - keys->first));
         }
     }
 }

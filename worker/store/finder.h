@@ -8,13 +8,19 @@
 #include "core.h"
 #include "input.h"
 
+/* Stored keys: those of rows [first, first + column->n). */
+typedef struct {
+    const rvw_column_t *column;
+    uint32_t first;
+} rvw_stored_keys_t;
+
+#define RVW_FINDER_CHUNKS 8u
+
 typedef struct {
     const rvw_partition_t *p;
     rvw_table_t table;
     rvw_sight_t sight;
-    /* The stored keys that were read last: rows [first, first + column->n). */
-    const rvw_column_t *column;
-    uint32_t first;
+    rvw_stored_keys_t held[RVW_FINDER_CHUNKS]; /* read last, by number of the chunk */
 } rvw_finder_t;
 
 void rvw_finder_init(rvw_finder_t *finder, const rvw_partition_t *partition, rvw_table_t table);

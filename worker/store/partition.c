@@ -487,7 +487,7 @@ rv_status_t rvw_change_next(rvw_partition_t *p, rvw_change_t *change, rv_error_t
         return status;
     }
     p->leftovers = false;
-    return rvw_change_begin(change, rvw_base_env(p->base), rvw_base_state(p->base)->gen + 1, err);
+    return rvw_change_begin(change, p->slabs, rvw_base_env(p->base), rvw_base_state(p->base)->gen + 1, err);
 }
 
 rv_status_t rvw_change_failed(rvw_partition_t *p, const rvw_change_t *change, rv_status_t status,

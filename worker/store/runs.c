@@ -3,7 +3,7 @@
  * Events are counted by row, placed by row (a stable distribution, no comparison), and sorted within each row by (time,
  * source, id); sources that were sorted already stay nearly so, and short rows are sorted by insertion. Rows are taken
  * in slices of about a million events to bound memory. Pieces are filled by trial: the bytes of an event so far tell
- * how many fit. Memory is the change's scratch. */
+ * how many fit. Memory is the change's workspace. */
 #include "runs.h"
 
 #include <stdlib.h>
@@ -34,7 +34,7 @@ typedef struct {
     const rvw_run_input_t *input;
     rvw_place_t place;
     properties_t properties;
-    rv_arena_t arena; /* order and columns of one slice; scratch is for single pieces */
+    rv_arena_t arena; /* what lasts for the run */
     uint64_t written;
 } run_t;
 
@@ -169,7 +169,8 @@ static bool gather_values(rvw_plain_t *plain, const rvw_column_t *const *columns
 static bool gather(rvw_change_t *change, rv_type_t type, unsigned scale, const rvw_column_t *const *columns,
                    const ref_t *refs, uint32_t n, rvw_column_t *ret) {
     rvw_plain_t plain;
-    if (!rvw_plain_init(&plain, &change->scratch, type, scale, n) || !gather_values(&plain, columns, refs, n)) {
+    if (!rvw_plain_init(&plain, &change->workspace->scratch, type, scale, n) ||
+        !gather_values(&plain, columns, refs, n)) {
         return false;
     }
     rvw_plain_column(&plain, ret);
@@ -179,7 +180,7 @@ static bool gather(rvw_change_t *change, rv_type_t type, unsigned scale, const r
 /* The fixed columns of all sources, one after the other. */
 static bool gather_fixed(run_t *run, const ref_t *refs, uint32_t n, rvw_events_t *out) {
     uint32_t n_sources = run->input->n_sources;
-    const rvw_column_t **columns = rv_arena_alloc(&run->change->scratch, (n_sources + 1) * sizeof *columns);
+    const rvw_column_t **columns = rv_arena_alloc(&run->change->workspace->scratch, (n_sources + 1) * sizeof *columns);
     if (!columns) {
         return false;
     }
@@ -199,7 +200,7 @@ static bool gather_fixed(run_t *run, const ref_t *refs, uint32_t n, rvw_events_t
 }
 
 static bool gather_rest(run_t *run, const ref_t *refs, uint32_t n, rvw_events_t *out) {
-    rv_arena_t *scratch = &run->change->scratch;
+    rv_arena_t *scratch = &run->change->workspace->scratch;
     uint32_t n_sources = run->input->n_sources, n_properties = run->properties.n;
     const rvw_column_t **columns = rv_arena_alloc(scratch, (n_sources + 1) * sizeof *columns);
     rvw_column_t *properties = rv_arena_alloc(scratch, (n_properties + 1) * sizeof *properties);
@@ -231,12 +232,12 @@ static bool gather_rest(run_t *run, const ref_t *refs, uint32_t n, rvw_events_t 
 static rv_status_t encode(run_t *run, const ref_t *refs, uint32_t n, const uint8_t **ret_bytes, size_t *ret_n,
                           rv_error_t *err) {
     rvw_events_t events = {0};
-    rvw_change_clear(run->change);
+    rvw_workspace_clear(run->change->workspace);
     if (!gather_fixed(run, refs, n, &events) || !gather_rest(run, refs, n, &events)) {
         return rv_fail_memory(err, "a piece of events");
     }
-    return rvw_piece_write_events(run->change->builder, &run->place, &events, &run->change->scratch, ret_bytes, ret_n,
-                                  err);
+    return rvw_piece_write_events(run->change->workspace->builder, &run->place, &events,
+                                  &run->change->workspace->scratch, ret_bytes, ret_n, err);
 }
 
 /* Cuts n events into pieces. */
@@ -298,7 +299,7 @@ static rv_status_t write_slices(run_t *run, const uint32_t *count, uint32_t *at,
         if (n == 0) {
             continue;
         }
-        ref_t *order = calloc(n, sizeof *order);
+        ref_t *order = rvw_workspace_block(run->change->workspace, n * sizeof *order);
         if (!order) {
             return rv_fail_memory(err, "the order of events");
         }
@@ -307,7 +308,6 @@ static rv_status_t write_slices(run_t *run, const uint32_t *count, uint32_t *at,
             sort_row(run, order + at[row] - count[row], count[row]);
         }
         rv_status_t status = write_pieces(run, order, n, err);
-        free(order);
         if (status) {
             return status;
         }

@@ -12,6 +12,7 @@
 
 #define REGION ((size_t)2 << 20)
 #define UNIT ((size_t)16 << 10)
+#define SPARE ((size_t)64 << 20) /* the most that is kept of a workspace */
 #define UNITS ((uint32_t)(REGION / UNIT))
 
 typedef struct {
@@ -24,6 +25,7 @@ struct rvw_slabs {
     region_t *regions;
     size_t n, cap;
     size_t full; /* none of so many first regions has a free unit */
+    rvw_workspace_t *spare;
 };
 
 rvw_slabs_t *rvw_slabs_new(void) {
@@ -42,6 +44,7 @@ void rvw_slabs_destroy(rvw_slabs_t **slabs) {
             free(gone->regions[r].p);
         }
         free(gone->regions);
+        rvw_workspace_destroy(&gone->spare);
         pthread_mutex_destroy(&gone->lock);
         free(gone);
     }
@@ -151,9 +154,30 @@ void rvw_slabs_give(rvw_slabs_t *slabs, void *p, size_t n) {
     pthread_mutex_unlock(&slabs->lock);
 }
 
+rvw_workspace_t *rvw_slabs_borrow(rvw_slabs_t *slabs) {
+    pthread_mutex_lock(&slabs->lock);
+    rvw_workspace_t *spare = slabs->spare;
+    slabs->spare = NULL;
+    pthread_mutex_unlock(&slabs->lock);
+    return spare ? spare : rvw_workspace_new();
+}
+
+void rvw_slabs_return(rvw_slabs_t *slabs, rvw_workspace_t **workspace) {
+    rvw_workspace_t *gone = *workspace;
+    *workspace = NULL;
+    pthread_mutex_lock(&slabs->lock);
+    if (gone && !slabs->spare && rvw_workspace_bytes(gone) <= SPARE) {
+        slabs->spare = gone;
+        gone = NULL;
+    }
+    pthread_mutex_unlock(&slabs->lock);
+    rvw_workspace_destroy(&gone);
+}
+
 void rvw_slabs_trim(rvw_slabs_t *slabs) {
     size_t kept = 0;
     pthread_mutex_lock(&slabs->lock);
+    rvw_workspace_destroy(&slabs->spare);
     for (size_t r = 0; r < slabs->n; r++) {
         if (slabs->regions[r].used) {
             slabs->regions[kept++] = slabs->regions[r];

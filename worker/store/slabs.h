@@ -1,4 +1,4 @@
-/* slabs.h: memory of tails, used again and again.
+/* slabs.h: memory of tails and changes, used again and again.
  *
  * A tail of some MiB is filled and freed every second or so while events come in. Pages fresh from the system cost more
  * than what is written to them, and small pages cost a look-up in the page tables for nearly every append; so tails
@@ -7,7 +7,7 @@
 #ifndef REVEILLE_WORKER_SLABS_H
 #define REVEILLE_WORKER_SLABS_H
 
-#include <stddef.h>
+#include "workspace.h"
 
 typedef struct rvw_slabs rvw_slabs_t;
 
@@ -19,7 +19,11 @@ void rvw_slabs_destroy(rvw_slabs_t **slabs);
 void *rvw_slabs_take(rvw_slabs_t *slabs, size_t n);
 /* Gives back what was taken as n bytes. */
 void rvw_slabs_give(rvw_slabs_t *slabs, void *p, size_t n);
-/* Frees the regions that nobody uses. */
+/* The workspace that was returned last, or a new one. NULL without memory. */
+rvw_workspace_t *rvw_slabs_borrow(rvw_slabs_t *slabs);
+/* Keeps the workspace for the next borrower, unless there is one already or this one has grown large. */
+void rvw_slabs_return(rvw_slabs_t *slabs, rvw_workspace_t **workspace);
+/* Frees the regions that nobody uses, and the workspace. */
 void rvw_slabs_trim(rvw_slabs_t *slabs);
 /* Bytes of all regions. */
 size_t rvw_slabs_bytes(rvw_slabs_t *slabs);

@@ -128,9 +128,9 @@ rv_status_t rvw_erased_write(rvw_change_t *change, const rvw_base_t *base, uint3
         .type = RV_BOOL, .encoding = RVW_CONST, .n = chunk_rows, .base = 1, .unit = 1, .present = dead};
     const uint8_t *bytes;
     size_t size;
-    rvw_change_clear(change);
-    rv_status_t status =
-        rvw_piece_write_column(change->builder, &place, &column, 0, purged, &change->scratch, &bytes, &size, err);
+    rvw_workspace_clear(change->workspace);
+    rv_status_t status = rvw_piece_write_column(change->workspace->builder, &place, &column, 0, purged,
+                                                &change->workspace->scratch, &bytes, &size, err);
     if (status == RV_OK) {
         status = rvw_change_put(change, &place, bytes, size, err);
     }

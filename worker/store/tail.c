@@ -14,7 +14,7 @@
 #include "reveille/limits.h"
 
 #define CHUNK ((size_t)65536 - sizeof(struct rvw_chunk)) /* whole units of slabs */
-#define MAX_BLOCK 65536u
+#define MAX_BLOCK 8192u /* some of them fill a region of slabs */
 #define KEY_SEGMENT 64u
 
 static size_t round_up(size_t n) {
@@ -277,15 +277,16 @@ bool rvw_list_agree(rvw_list_t *list, rvw_block_t *block, uint32_t at, rv_str_t 
     return false;
 }
 
-void rvw_cells_put_none(rvw_cells_t *cells, uint32_t i) {
-    cells->present[i] = 0;
-    memset((char *)cells->values + i * cell_size(&cells->shape), 0, cell_size(&cells->shape));
+void rvw_cells_put_none(rvw_cells_t *cells, uint32_t i, uint32_t n) {
+    size_t size = cell_size(&cells->shape);
+    memset(cells->present + i, 0, n);
+    memset((char *)cells->values + i * size, 0, n * size);
     atomic_store_explicit(&cells->gaps, true, memory_order_relaxed);
 }
 
 void rvw_cells_put(rvw_cells_t *cells, uint32_t i, const rv_value_t *value) {
     if (!value->present) {
-        rvw_cells_put_none(cells, i);
+        rvw_cells_put_none(cells, i, 1);
     } else if (rvw_kind(cells->shape.type) == RVW_KIND_TEXT) {
         rvw_cells_put_text(cells, i, value->s);
     } else if (cells->shape.type == RV_DOUBLE) {
@@ -316,18 +317,22 @@ void rvw_cells_get(const rvw_cells_t *cells, uint32_t i, rv_value_t *ret) {
     }
 }
 
-void rvw_block_publish(rvw_tail_t *tail, rvw_list_t *list, rvw_block_t *block, uint64_t lsn, uint16_t row) {
-    uint32_t i = atomic_load_explicit(&block->n, memory_order_relaxed);
-    block->lsn[i] = (uint32_t)(lsn - tail->after);
-    block->row[i] = row;
-    if (row < atomic_load_explicit(&block->min_row, memory_order_relaxed)) {
-        atomic_store_explicit(&block->min_row, row, memory_order_relaxed);
+void rvw_block_publish(rvw_tail_t *tail, rvw_list_t *list, rvw_block_t *block, uint64_t lsn, uint32_t n) {
+    uint32_t first = atomic_load_explicit(&block->n, memory_order_relaxed);
+    uint16_t min = UINT16_MAX, max = 0;
+    for (uint32_t i = first; i < first + n; i++) {
+        block->lsn[i] = (uint32_t)(lsn - tail->after);
+        min = block->row[i] < min ? block->row[i] : min;
+        max = block->row[i] > max ? block->row[i] : max;
     }
-    if (row > atomic_load_explicit(&block->max_row, memory_order_relaxed)) {
-        atomic_store_explicit(&block->max_row, row, memory_order_relaxed);
+    if (min < atomic_load_explicit(&block->min_row, memory_order_relaxed)) {
+        atomic_store_explicit(&block->min_row, min, memory_order_relaxed);
     }
-    list->n++;
-    atomic_store_explicit(&block->n, i + 1, memory_order_release);
+    if (max > atomic_load_explicit(&block->max_row, memory_order_relaxed)) {
+        atomic_store_explicit(&block->max_row, max, memory_order_relaxed);
+    }
+    list->n += n;
+    atomic_store_explicit(&block->n, first + n, memory_order_release);
 }
 
 uint32_t rvw_block_visible(const rvw_tail_t *tail, const rvw_block_t *block, uint64_t lsn) {

@@ -139,17 +139,21 @@ static inline rvw_block_t *rvw_list_room(rvw_tail_t *tail, rvw_list_t *list) {
 }
 /* Fills a cell of the entry under construction; strings must live as long as the tail. */
 void rvw_cells_put(rvw_cells_t *cells, uint32_t i, const rv_value_t *value);
+/* Some values that were put lie from min to max; none when min is greater. */
+static inline void rvw_cells_note(rvw_cells_t *cells, int64_t min, int64_t max) {
+    if (min < atomic_load_explicit(&cells->min, memory_order_relaxed)) {
+        atomic_store_explicit(&cells->min, min, memory_order_relaxed);
+    }
+    if (max > atomic_load_explicit(&cells->max, memory_order_relaxed)) {
+        atomic_store_explicit(&cells->max, max, memory_order_relaxed);
+    }
+}
 static inline void rvw_cells_put_int(rvw_cells_t *cells, uint32_t i, int64_t value) {
     if (cells->present) {
         cells->present[i] = 1;
     }
     ((int64_t *)cells->values)[i] = value;
-    if (value < atomic_load_explicit(&cells->min, memory_order_relaxed)) {
-        atomic_store_explicit(&cells->min, value, memory_order_relaxed);
-    }
-    if (value > atomic_load_explicit(&cells->max, memory_order_relaxed)) {
-        atomic_store_explicit(&cells->max, value, memory_order_relaxed);
-    }
+    rvw_cells_note(cells, value, value);
 }
 static inline void rvw_cells_put_text(rvw_cells_t *cells, uint32_t i, rv_str_t s) {
     if (cells->present) {
@@ -160,9 +164,10 @@ static inline void rvw_cells_put_text(rvw_cells_t *cells, uint32_t i, rv_str_t s
 /* The block can take entry `at` with these values of its constant columns; it takes the first whatever they are.
  * Otherwise those that differ are constant no more, and the list wants another block. */
 bool rvw_list_agree(rvw_list_t *list, rvw_block_t *block, uint32_t at, rv_str_t source, int64_t import_id);
-void rvw_cells_put_none(rvw_cells_t *cells, uint32_t i);
-/* Completes it. */
-void rvw_block_publish(rvw_tail_t *tail, rvw_list_t *list, rvw_block_t *block, uint64_t lsn, uint16_t row);
+/* Entries i to i + n - 1 have no value. */
+void rvw_cells_put_none(rvw_cells_t *cells, uint32_t i, uint32_t n);
+/* Completes the next n entries, whose cells and rows are filled. */
+void rvw_block_publish(rvw_tail_t *tail, rvw_list_t *list, rvw_block_t *block, uint64_t lsn, uint32_t n);
 /* A copy of bytes, or of nothing, that lives as long as the tail. */
 const char *rvw_tail_text(rvw_tail_t *tail, const char *p, size_t n);
 bool rvw_tail_add_key(rvw_tail_t *tail, rvw_new_keys_t *keys, rv_str_t key);

@@ -29,16 +29,17 @@ static bool may_have(const rvw_list_t *list, int64_t time) {
     return list && list->since_block && time <= list->newest_time;
 }
 
-void rvw_twin_prefetch(const rvw_partition_t *p, const rvw_lane_t *lane, rvw_event_key_t *key) {
-    if (may_have(lane->list, key->time) || may_have(lane->frozen, key->time)) {
-        key->tag = rvw_event_tag(key);
-        prefetch(p->active, key->tag);
-        prefetch(p->frozen, key->tag);
-    }
+bool rvw_twin_in_tails(const rvw_lane_t *lane, int64_t time) {
+    return may_have(lane->list, time) || may_have(lane->frozen, time);
+}
+
+void rvw_twin_prefetch(const rvw_partition_t *p, uint32_t tag) {
+    prefetch(p->active, tag);
+    prefetch(p->frozen, tag);
 }
 
 rv_status_t rvw_lane_open(rvw_partition_t *p, uint32_t type, uint32_t chunk, rvw_lane_t *ret, rv_error_t *err) {
-    rvw_lane_t lane = {.ready = true, .type = type, .chunk = chunk, .newest = INT64_MIN};
+    rvw_lane_t lane = {.type = type, .chunk = chunk, .newest = INT64_MIN};
     lane.list = rvw_tail_find(p->active, RVW_EVENTS, type, chunk);
     lane.frozen = p->frozen ? rvw_tail_find(p->frozen, RVW_EVENTS, type, chunk) : NULL;
     lane.n = rvw_base_find(p->base, RVW_EVENTS, type, chunk, &lane.first);

@@ -21,25 +21,22 @@ typedef struct {
     uint32_t i;
 } rvw_twin_t;
 
-#define RVW_LANE_PROPERTIES 16u
-
 /* A (type, chunk) of the batch at hand, looked up once. */
 typedef struct {
-    bool ready;
     uint32_t type, chunk;
     rvw_list_t *list;   /* of the active tail; NULL: not made yet */
     rvw_list_t *frozen; /* of the frozen one, or NULL */
     uint32_t first, n;  /* of the base */
     int64_t newest;
-    /* For the first properties of the batch the cell of the list that takes them; 0: not looked up. */
-    uint16_t cells[RVW_LANE_PROPERTIES];
 } rvw_lane_t;
 
 uint32_t rvw_event_tag(const rvw_event_key_t *key);
 /* Looks a lane up. */
 rv_status_t rvw_lane_open(rvw_partition_t *partition, uint32_t type, uint32_t chunk, rvw_lane_t *ret, rv_error_t *err);
-/* Fetches ahead what the search in the tails will read, if it comes to that. */
-void rvw_twin_prefetch(const rvw_partition_t *partition, const rvw_lane_t *lane, rvw_event_key_t *key);
+/* An event of this time may have a twin in the tails; otherwise it is newer than all there. */
+bool rvw_twin_in_tails(const rvw_lane_t *lane, int64_t time);
+/* Fetches ahead what the search in the tails will read. */
+void rvw_twin_prefetch(const rvw_partition_t *partition, uint32_t tag);
 rv_status_t rvw_twin_find(const rvw_partition_t *partition, const rvw_lane_t *lane, rvw_event_key_t *key,
                           rvw_twin_t *ret, rv_error_t *err);
 /* Where (row, time) or what follows it starts in sorted events. */
