@@ -14,7 +14,7 @@
 #include "reveille/limits.h"
 
 #define CHUNK ((size_t)65536 - sizeof(struct rvw_chunk)) /* whole units of slabs */
-#define MAX_BLOCK 8192u /* some of them fill a region of slabs */
+#define MAX_BLOCK 8192u                                  /* some of them fill a region of slabs */
 #define KEY_SEGMENT 64u
 
 static size_t round_up(size_t n) {
