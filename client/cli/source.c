@@ -1,5 +1,7 @@
 /* source.c: plain descriptors. The fingerprint is XXH3 over what distinguishes one content from another without reading
- * it all. */
+ * it all. A file larger than half of the memory cannot stay in the page cache: what was read of it is let go behind, so
+ * that it takes its own pages again and none of the daemons' (16 GB on a machine of 24: a fifth of the time to read).
+ */
 #include "source.h"
 #include "reveille/hash.h"
 #include "reveille/uuid.h"
@@ -11,12 +13,15 @@
 #include <unistd.h>
 
 #define SAMPLE (64u << 10)
+#define BEHIND (8u << 20) /* bytes that are let go at once */
 
 struct rv_source {
     int fd;
     char *path;
     bool file;
     uint64_t size;
+    bool passes; /* through the page cache */
+    uint64_t at, let_go;
     uint8_t fingerprint[16];
 };
 
@@ -53,6 +58,11 @@ static bool take_fingerprint(rv_source_t *source, const struct stat *info, const
     return true;
 }
 
+static uint64_t memory_bytes(void) {
+    long pages = sysconf(_SC_PHYS_PAGES), bytes = sysconf(_SC_PAGESIZE);
+    return pages > 0 && bytes > 0 ? (uint64_t)pages * (uint64_t)bytes : UINT64_MAX;
+}
+
 rv_status_t rv_source_open(const char *path, const void *options, size_t n, rv_source_t **ret, rv_error_t *err) {
     struct stat info;
     rv_source_t *source = calloc(1, sizeof *source);
@@ -72,6 +82,7 @@ rv_status_t rv_source_open(const char *path, const void *options, size_t n, rv_s
     }
     source->file = S_ISREG(info.st_mode) && source->fd != STDIN_FILENO;
     source->size = source->file ? (uint64_t)info.st_size : 0;
+    source->passes = source->size > memory_bytes() / 2;
     rv_uuid7(source->fingerprint);
     if (source->file && !take_fingerprint(source, &info, options, n)) {
         rv_source_close(&source);
@@ -91,14 +102,24 @@ void rv_source_close(rv_source_t **source) {
     *source = NULL;
 }
 
-long rv_source_read(void *source, char *buffer, size_t n) {
-    for (;;) {
-        ssize_t got = read(((rv_source_t *)source)->fd, buffer, n);
-        if (got >= 0)
-            return (long)got;
+/* A hint: pages that somebody else maps or writes stay. */
+static void let_go(rv_source_t *source) {
+    if (source->at - source->let_go >= BEHIND) {
+        posix_fadvise(source->fd, (off_t)source->let_go, (off_t)(source->at - source->let_go), POSIX_FADV_DONTNEED);
+        source->let_go = source->at;
+    }
+}
+
+long rv_source_read(void *context, char *buffer, size_t n) {
+    rv_source_t *source = context;
+    ssize_t got;
+    while ((got = read(source->fd, buffer, n)) < 0)
         if (errno != EINTR)
             return -errno;
-    }
+    source->at += (uint64_t)got;
+    if (source->passes)
+        let_go(source);
+    return (long)got;
 }
 
 const uint8_t *rv_source_fingerprint(const rv_source_t *source) {
@@ -131,6 +152,7 @@ rv_status_t rv_source_seek(rv_source_t *source, uint64_t offset, uint64_t *ret_l
     free(buffer);
     if (at < offset || lseek(source->fd, (off_t)offset, SEEK_SET) < 0)
         return rv_fail(err, RV_REASON_FIELD, "%s is shorter than it was when its import began", source->path);
+    source->at = source->let_go = offset;
     *ret_line = line;
     return RV_OK;
 }

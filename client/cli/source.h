@@ -11,7 +11,7 @@ typedef struct rv_source rv_source_t;
 rv_status_t rv_source_open(const char *path, const void *options, size_t n, rv_source_t **ret, rv_error_t *err);
 void rv_source_close(rv_source_t **source);
 /* As rv_csv_read_fn. */
-long rv_source_read(void *source, char *buffer, size_t n);
+long rv_source_read(void *context, char *buffer, size_t n);
 /* 16 bytes: of a file, by its size, time of change, first and last 64 KiB and the options; of stdin and pipes, random.
  */
 const uint8_t *rv_source_fingerprint(const rv_source_t *source);

@@ -13,7 +13,7 @@
 #include "probe.h"
 
 /* Fewer than one row for so many companies: only those companies are asked. The tiny build comes by both ways. */
-#define FEW (RV_VECTOR < 64 ? 1u : 32u)
+#define FEW (RV_VECTOR < 64 ? 1u : 128u)
 
 /* A test of a column: by table, or membership of [lo, hi]. The answer is xored with `negate` where a value is present;
  * `flip` reverses all answers. */
