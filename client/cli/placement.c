@@ -1,6 +1,7 @@
 /* placement.c: a pure plan, and renames. A rename is atomic, so a crash leaves every partition in exactly one place,
  * and the next start plans anew from what it finds. Both parents are synced after each move. No state. */
 #include "placement.h"
+#include "reveille/fault.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -148,17 +149,46 @@ static int remove_one(const char *path, const struct stat *info, int kind, struc
     return remove(path);
 }
 
+/* A directory that nobody is to find any more has this name instead of "worker-K". */
+#define LEFT "left-"
+
+static rv_status_t remove_tree(const char *path, rv_error_t *err) {
+    return nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS) == 0 || errno == ENOENT ? RV_OK : no_access(path, err);
+}
+
+/* The directory loses its name before its content, so that no start ever meets half of a worker. */
 rv_status_t rv_placement_remove(const char *data, uint32_t worker, rv_error_t *err) {
-    char path[4096];
+    char path[4096], left[4096];
     rv_holdings_t *holdings = calloc(1, sizeof *holdings);
     rv_status_t status =
         holdings ? scan_worker(data, worker, UINT32_MAX, holdings, err) : rv_fail_memory(err, "placement");
     snprintf(path, sizeof path, "%s/worker-%u", data, worker);
+    snprintf(left, sizeof left, "%s/" LEFT "%u", data, worker);
     if (status == RV_OK && holdings->partitions)
         status =
             rv_fail_as(err, RV_INTERNAL, RV_REASON_BUG, "%s still holds %zu partitions", path, holdings->partitions);
-    if (status == RV_OK && nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS) != 0)
-        status = no_access(path, err);
     free(holdings);
-    return status == RV_OK ? sync_directory(data, err) : status;
+    if (status == RV_OK && rename(path, left) != 0)
+        status = no_access(path, err);
+    if (status == RV_OK)
+        status = sync_directory(data, err);
+    if (status != RV_OK || RV_FAULT("worker_left"))
+        return status;
+    return remove_tree(left, err);
+}
+
+rv_status_t rv_placement_sweep(const char *data, rv_error_t *err) {
+    DIR *dir = opendir(data);
+    rv_status_t status = dir ? RV_OK : no_access(data, err);
+    for (struct dirent *entry; status == RV_OK && (entry = readdir(dir));) {
+        char path[4096];
+        uint32_t worker;
+        if (!numbered(entry->d_name, LEFT, RV_MAX_WORKERS, &worker) ||
+            (size_t)snprintf(path, sizeof path, "%s/%s", data, entry->d_name) >= sizeof path)
+            continue;
+        status = remove_tree(path, err);
+    }
+    if (dir)
+        closedir(dir);
+    return status;
 }

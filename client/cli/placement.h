@@ -26,7 +26,9 @@ typedef struct {
 rv_status_t rv_placement_scan(const char *data, uint32_t partitions, rv_holdings_t *ret, rv_error_t *err);
 /* Moves one partition by renaming; durable when it returns. */
 rv_status_t rv_placement_move(const char *data, const rv_move_t *move, rv_error_t *err);
-/* Removes the directory of a worker that holds no partition any more. */
+/* Removes the directory of a worker that holds no partition any more; what a crash leaves of it is no worker's. */
 rv_status_t rv_placement_remove(const char *data, uint32_t worker, rv_error_t *err);
+/* Removes what removals that did not come to their end have left. */
+rv_status_t rv_placement_sweep(const char *data, rv_error_t *err);
 
 #endif

@@ -132,8 +132,9 @@ static rv_status_t move_all(rv_cli_t *cli, const char *data, const rv_home_t *ho
 static rv_status_t place(rv_cli_t *cli, const char *data, const rv_home_t *home, rv_error_t *err) {
     rv_holdings_t *holdings = malloc(sizeof *holdings);
     rv_move_t *moves = malloc(home->partitions * sizeof *moves);
-    rv_status_t status =
-        holdings && moves ? rv_placement_scan(data, home->partitions, holdings, err) : rv_fail_memory(err, "placement");
+    rv_status_t status = holdings && moves ? rv_placement_sweep(data, err) : rv_fail_memory(err, "placement");
+    if (status == RV_OK)
+        status = rv_placement_scan(data, home->partitions, holdings, err);
     if (status == RV_OK) {
         size_t n = rv_placement_plan(holdings->owner, home->partitions, home->workers, moves);
         bool needed = n > 0 || holdings->highest > home->workers;

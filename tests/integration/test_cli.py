@@ -154,6 +154,20 @@ class CommandLine(harness.TestCase):
             after = c.members()
             self.assertEqual({name for name in before if before[name] != after.get(name)}, set(victims))
 
+    def test_a_worker_whose_removal_is_cut_off_comes_back_as_a_new_one(self):
+        c = self.loaded(workers=2, partitions=8)
+        c.down()
+        self.assertEqual(c.run(*c.up_args(1), env={"REV_FAULT": "worker_left:kill"}).code, -signal.SIGKILL)
+        self.assertTrue((c.data / "left-2/wal").is_dir())
+        (c.data / "left-2/wal/data.mdb").unlink()  # as far as the removal may have come
+        for workers in (2, 1):
+            c.up(workers)
+            self.assertEqual(c.count(), 5)
+            self.assertEqual({p["worker"] for p in c.json("cluster", "status")["partitions"]},
+                             {f"worker-{w + 1}" for w in range(workers)})
+            self.assertEqual(list(c.data.glob("left-*")), [])
+            c.down()
+
     def test_down_and_up_do_not_believe_the_number_in_a_lock_that_another_process_has_now(self):
         c = self.loaded(workers=2, partitions=8)
         c.kill()

@@ -129,6 +129,15 @@ static void partitions_are_found_moved_and_left_workers_removed(void **state) {
     assert_true(is_there("worker-3/p0002"));
     assert_int_equal(rv_placement_remove(root, 2, &err), RV_OK);
     assert_false(is_there("worker-2"));
+    assert_false(is_there("left-2"));
+    make("left-2"); /* a removal that was killed in between */
+    make("left-2/wal");
+    make("left-2x");
+    assert_int_equal(rv_placement_scan(root, 3, &found, &err), RV_OK);
+    assert_int_equal(found.highest, 3);
+    assert_int_equal(rv_placement_sweep(root, &err), RV_OK);
+    assert_false(is_there("left-2"));
+    assert_true(is_there("left-2x"));
     assert_int_equal(rv_placement_scan(root, 2, &found, &err), RV_FAILED_PRECONDITION);
     make("worker-3/p0000");
     assert_int_equal(rv_placement_scan(root, 3, &found, &err), RV_FAILED_PRECONDITION);
