@@ -249,6 +249,53 @@ static void check_event(const fixture_t *f, const rvw_block_t *block, uint32_t a
     }
 }
 
+/* The first `n` values of a column are those of the cells. */
+static void check_column(const rvw_column_t *column, const rvw_cells_t *cells, uint32_t n) {
+    assert_int_equal(column->type, cells->shape.type);
+    assert_int_equal(column->n, n);
+    if (!cells->values) {
+        assert_int_equal(column->width, 0);
+        return;
+    }
+    assert_ptr_equal(column->codes, cells->values);
+    for (uint32_t k = 0; k < n; k++) {
+        assert_int_equal(!column->present || (column->present[k / 8] >> k % 8 & 1),
+                         !cells->present || cells->present[k]);
+    }
+}
+
+/* A block that grows no more, and no other, is described whole. */
+static void check_whole(const rvw_block_t *block) {
+    const rvw_events_t *whole = block->whole;
+    assert_int_equal(whole != NULL, block->next && block->n > 0);
+    if (!whole) {
+        return;
+    }
+    assert_int_equal(whole->n, block->n);
+    assert_false(whole->sorted);
+    assert_ptr_equal(whole->row, block->row);
+    assert_int_equal(whole->min_row, block->min_row);
+    assert_int_equal(whole->max_row, block->max_row);
+    int64_t min = INT64_MAX, max = INT64_MIN;
+    for (uint32_t k = 0; k < block->n; k++) {
+        int64_t time = ((const int64_t *)block->cells[RVW_CELL_TIME].values)[k];
+        min = time < min ? time : min;
+        max = time > max ? time : max;
+    }
+    assert_int_equal(whole->min_time, min);
+    assert_int_equal(whole->max_time, max);
+    check_column(&whole->time, &block->cells[RVW_CELL_TIME], whole->n);
+    check_column(&whole->source, &block->cells[RVW_CELL_SOURCE], whole->n);
+    check_column(&whole->id, &block->cells[RVW_CELL_ID], whole->n);
+    check_column(&whole->import_id, &block->cells[RVW_CELL_IMPORT], whole->n);
+    check_column(&whole->channel, &block->cells[RVW_CELL_CHANNEL], whole->n);
+    assert_int_equal(whole->n_properties, block->n_cells - RVW_CELL_PROPERTIES);
+    for (uint32_t p = 0; p < whole->n_properties; p++) {
+        assert_int_equal(whole->property_ids[p], block->cells[RVW_CELL_PROPERTIES + p].shape.id);
+        check_column(&whole->properties[p], &block->cells[RVW_CELL_PROPERTIES + p], whole->n);
+    }
+}
+
 /* Every event of the batch, which is the last write, is in the tail once. */
 static void check(const fixture_t *f, const events_t *e, uint64_t first) {
     uint32_t n = (uint32_t)e->batch.n_contacts, found = 0;
@@ -258,6 +305,7 @@ static void check(const fixture_t *f, const events_t *e, uint64_t first) {
         for (const rvw_block_t *block = list->first; block; block = block->next) {
             assert_int_equal(block->first, entries);
             entries += block->n;
+            check_whole(block);
             for (uint32_t k = 0; k < block->n; k++) {
                 unsigned long long number = 0;
                 rv_str_t id = rvw_cells_text(&block->cells[RVW_CELL_ID], k);

@@ -15,15 +15,18 @@ static uint8_t pack8(const uint8_t *bytes) {
     return (uint8_t)(word * 0x0102040810204080ull >> 56);
 }
 
-static uint8_t *bitmap(const uint8_t *present, uint32_t n, rv_arena_t *arena) {
-    uint8_t *bits = rv_arena_zalloc(arena, n / 8 + 1, 1);
-    for (uint32_t k = 0; bits && k < n / 8; k++) {
-        bits[k] = pack8(present + 8 * k);
+static size_t bitmap_bytes(uint32_t n) {
+    return n / 8 + 1;
+}
+
+static void bitmap(const uint8_t *present, uint32_t n, uint8_t *ret) {
+    for (uint32_t k = 0; k < n / 8; k++) {
+        ret[k] = pack8(present + 8 * k);
     }
-    for (uint32_t i = n / 8 * 8; bits && i < n; i++) {
-        bits[i / 8] = (uint8_t)(bits[i / 8] | present[i] << (i & 7));
+    ret[n / 8] = 0;
+    for (uint32_t i = n / 8 * 8; i < n; i++) {
+        ret[i / 8] = (uint8_t)(ret[i / 8] | present[i] << (i & 7));
     }
-    return bits;
 }
 
 /* Text is a dictionary of one entry, as it is in pieces. */
@@ -39,17 +42,20 @@ static void constant_column(const rvw_cells_t *cells, rvw_column_t *ret) {
     }
 }
 
-static bool cells_column(const rvw_cells_t *cells, uint32_t n, rv_arena_t *arena, rvw_column_t *ret) {
+static bool has_gaps(const rvw_cells_t *cells) {
+    return cells->values && atomic_load_explicit(&cells->gaps, memory_order_relaxed);
+}
+
+static void cells_column(const rvw_cells_t *cells, uint32_t n, uint8_t **bits, rvw_column_t *ret) {
     *ret = (rvw_column_t){.type = cells->shape.type, .scale = cells->shape.scale, .n = n, .unit = 1};
     if (!cells->values) {
         constant_column(cells, ret);
-        return true;
+        return;
     }
-    if (atomic_load_explicit(&cells->gaps, memory_order_relaxed)) {
-        ret->present = bitmap(cells->present, n, arena);
-        if (!ret->present) {
-            return false;
-        }
+    if (has_gaps(cells)) {
+        bitmap(cells->present, n, *bits);
+        ret->present = *bits;
+        *bits += bitmap_bytes(n);
     }
     ret->codes = cells->values;
     if (rvw_kind(ret->type) == RVW_KIND_TEXT) {
@@ -67,40 +73,36 @@ static bool cells_column(const rvw_cells_t *cells, uint32_t n, rv_arena_t *arena
             ret->encoding = RVW_NONE;
         }
     }
-    return true;
 }
 
-bool rvw_block_events(const rvw_tail_t *tail, const rvw_block_t *block, uint64_t lsn, rv_arena_t *arena,
-                      rvw_events_t *ret) {
-    uint32_t n = rvw_block_visible(tail, block, lsn), more = block->n_cells - RVW_CELL_PROPERTIES;
-    *ret = (rvw_events_t){.n = n, .sorted = false, .row = block->row};
-    if (n == 0) {
-        return true;
-    }
-    rvw_column_t *properties = rv_arena_alloc(arena, (more + 1) * sizeof *properties);
-    uint32_t *ids = rv_arena_alloc(arena, (more + 1) * sizeof *ids);
-    if (!properties || !ids) {
-        return false;
-    }
+size_t rvw_block_memory(const rvw_block_t *block, uint32_t n) {
+    uint32_t more = block->n_cells - RVW_CELL_PROPERTIES;
+    return more * (sizeof(rvw_column_t) + sizeof(uint32_t)) + block->n_cells * bitmap_bytes(n);
+}
+
+void rvw_block_events(const rvw_block_t *block, uint32_t n, void *memory, rvw_events_t *ret) {
+    uint32_t more = block->n_cells - RVW_CELL_PROPERTIES;
+    rvw_column_t *properties = memory;
+    uint32_t *ids = (uint32_t *)(void *)(properties + more);
+    uint8_t *bits = (uint8_t *)(ids + more);
+    *ret = (rvw_events_t){.n = n,
+                          .row = block->row,
+                          .min_row = (uint16_t)atomic_load_explicit(&block->min_row, memory_order_relaxed),
+                          .max_row = (uint16_t)atomic_load_explicit(&block->max_row, memory_order_relaxed),
+                          .n_properties = more,
+                          .property_ids = ids,
+                          .properties = properties};
     for (uint32_t k = 0; k < more; k++) {
         ids[k] = block->cells[RVW_CELL_PROPERTIES + k].shape.id;
-        if (!cells_column(&block->cells[RVW_CELL_PROPERTIES + k], n, arena, &properties[k])) {
-            return false;
-        }
+        cells_column(&block->cells[RVW_CELL_PROPERTIES + k], n, &bits, &properties[k]);
     }
-    ret->min_row = (uint16_t)atomic_load_explicit(&block->min_row, memory_order_relaxed);
-    ret->max_row = (uint16_t)atomic_load_explicit(&block->max_row, memory_order_relaxed);
-    ret->n_properties = more;
-    ret->property_ids = ids;
-    ret->properties = properties;
-    bool ok = cells_column(&block->cells[RVW_CELL_TIME], n, arena, &ret->time) &&
-              cells_column(&block->cells[RVW_CELL_SOURCE], n, arena, &ret->source) &&
-              cells_column(&block->cells[RVW_CELL_ID], n, arena, &ret->id) &&
-              cells_column(&block->cells[RVW_CELL_IMPORT], n, arena, &ret->import_id) &&
-              cells_column(&block->cells[RVW_CELL_CHANNEL], n, arena, &ret->channel);
+    cells_column(&block->cells[RVW_CELL_TIME], n, &bits, &ret->time);
+    cells_column(&block->cells[RVW_CELL_SOURCE], n, &bits, &ret->source);
+    cells_column(&block->cells[RVW_CELL_ID], n, &bits, &ret->id);
+    cells_column(&block->cells[RVW_CELL_IMPORT], n, &bits, &ret->import_id);
+    cells_column(&block->cells[RVW_CELL_CHANNEL], n, &bits, &ret->channel);
     ret->min_time = ret->time.min;
     ret->max_time = ret->time.max;
-    return ok;
 }
 
 rv_status_t rvw_list_events(const rvw_base_t *base, uint32_t first, uint32_t n, rv_arena_t *arena, rvw_events_t **ret,

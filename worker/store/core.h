@@ -74,9 +74,9 @@ const uint8_t *rvw_base_dead(const rvw_base_t *base, uint32_t chunk);
 /* Decodes all pieces of a list into *ret (in the arena). */
 rv_status_t rvw_list_events(const rvw_base_t *base, uint32_t first, uint32_t n, rv_arena_t *arena, rvw_events_t **ret,
                             rv_error_t *err);
-/* What of a block is seen at an LSN, with arrays in the arena where the block's own do not serve. False: no memory. n
- * is 0 when nothing is. */
-bool rvw_block_events(const rvw_tail_t *tail, const rvw_block_t *block, uint64_t lsn, rv_arena_t *arena,
-                      rvw_events_t *ret);
+/* The first n entries of a block of events, n > 0, with arrays in `memory`, of rvw_block_memory() bytes and aligned for
+ * anything, where the block's own do not serve. */
+size_t rvw_block_memory(const rvw_block_t *block, uint32_t n);
+void rvw_block_events(const rvw_block_t *block, uint32_t n, void *memory, rvw_events_t *ret);
 
 #endif

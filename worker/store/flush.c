@@ -89,10 +89,12 @@ static rv_status_t flush_list(rvw_change_t *change, const rvw_sight_t *sight, co
     rv_status_t status = sources ? RV_OK : rv_fail_memory(err, "the events of a tail");
     n = 0;
     for (const rvw_block_t *block = list->first; status == RV_OK && block; block = block->next) {
-        if (!rvw_block_events(sight->tails[0], block, sight->lsn, &arena, &sources[n])) {
+        uint32_t visible = rvw_block_visible(sight->tails[0], block, sight->lsn);
+        void *memory = rv_arena_alloc(&arena, rvw_block_memory(block, visible) + 1);
+        if (!memory) {
             status = rv_fail_memory(err, "the events of a tail");
-        } else if (sources[n].n > 0) {
-            n++;
+        } else if (visible > 0) {
+            rvw_block_events(block, visible, memory, &sources[n++]);
         }
     }
     if (status == RV_OK && n > 0) {

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core.h"
 #include "lists.h"
 #include "reveille/limits.h"
 
@@ -232,6 +233,7 @@ static rvw_block_t *new_block(rvw_tail_t *tail, const rvw_list_t *list, uint32_t
     block->cap = cap;
     block->first = list->n;
     atomic_init(&block->next, NULL);
+    atomic_init(&block->whole, NULL);
     atomic_init(&block->n, 0);
     atomic_init(&block->min_row, UINT16_MAX);
     atomic_init(&block->max_row, 0);
@@ -247,10 +249,30 @@ static rvw_block_t *end_of(const rvw_list_t *list) {
     return block;
 }
 
+/* A block that grows no more is described once for all readers. Without memory they do it themselves. */
+static void describe(rvw_tail_t *tail, rvw_block_t *block) {
+    uint32_t n = atomic_load_explicit(&block->n, memory_order_relaxed);
+    if (n == 0 || block->n_cells < RVW_CELL_PROPERTIES) {
+        return;
+    }
+    size_t head = round_up(sizeof(rvw_events_t)), bytes = head + rvw_block_memory(block, n);
+    char *at = take(tail, bytes);
+    if (!at) {
+        return;
+    }
+    account(tail, bytes);
+    rvw_events_t *whole = (rvw_events_t *)(void *)at;
+    rvw_block_events(block, n, at + head, whole);
+    atomic_store_explicit(&block->whole, whole, memory_order_release);
+}
+
 rvw_block_t *rvw_list_grow(rvw_tail_t *tail, rvw_list_t *list) {
     rvw_block_t *last = end_of(list);
     uint32_t cap = last ? last->cap * 2 : RV_TAIL_BLOCK;
     rvw_block_t *block = new_block(tail, list, cap < MAX_BLOCK ? cap : MAX_BLOCK);
+    if (block && last) {
+        describe(tail, last);
+    }
     if (block) {
         atomic_store_explicit(last ? &last->next : &list->first, block, memory_order_release);
         list->last = block;

@@ -54,6 +54,7 @@ struct rvw_block {
     atomic_uint min_row, max_row;
     uint32_t n_cells;
     rvw_cells_t *cells;
+    _Atomic(const struct rvw_events *) whole; /* events, once the next block has begun: all of them, for readers */
 };
 
 /* Columns that every list of events starts with; its properties follow. */

@@ -19,7 +19,7 @@ struct made {
     made_t *next;
     const rvw_list_t *list;
     uint32_t n;
-    rvw_events_t *events;
+    const rvw_events_t **events;
 };
 
 struct rvw_view {
@@ -146,20 +146,34 @@ static const rvw_list_t *tail_list(const rvw_view_t *view, int t, uint32_t type,
     return tail ? rvw_tail_find(tail, RVW_EVENTS, type, chunk) : NULL;
 }
 
-static uint32_t count_blocks(const rvw_view_t *view, int t, const rvw_list_t *list) {
+/* All blocks of a list; the last ones may be past the view. */
+static uint32_t count_blocks(const rvw_list_t *list) {
     const rvw_block_t *block = list ? atomic_load_explicit(&list->first, memory_order_acquire) : NULL;
     uint32_t n = 0;
-    while (block && rvw_block_visible(view->sight.tails[t], block, view->sight.lsn) > 0) {
+    for (; block; block = atomic_load_explicit(&block->next, memory_order_acquire)) {
         n++;
-        block = atomic_load_explicit(&block->next, memory_order_acquire);
     }
     return n;
 }
 
 uint32_t rvw_view_events_max(const rvw_view_t *view, uint32_t type, uint32_t chunk) {
     uint32_t first, n = rvw_base_find(view->sight.base, RVW_EVENTS, type, chunk, &first);
-    return n + count_blocks(view, 0, tail_list(view, 0, type, chunk)) +
-           count_blocks(view, 1, tail_list(view, 1, type, chunk));
+    return n + count_blocks(tail_list(view, 0, type, chunk)) + count_blocks(tail_list(view, 1, type, chunk));
+}
+
+/* The first n events of a block; NULL without memory. */
+static const rvw_events_t *block_events(rvw_view_t *view, const rvw_block_t *block, uint32_t n) {
+    const rvw_events_t *whole = atomic_load_explicit(&block->whole, memory_order_acquire);
+    if (whole && whole->n == n) {
+        return whole;
+    }
+    rvw_events_t *events = rv_arena_alloc(&view->arena, sizeof *events);
+    void *memory = rv_arena_alloc(&view->arena, rvw_block_memory(block, n) + 1);
+    if (!events || !memory) {
+        return NULL;
+    }
+    rvw_block_events(block, n, memory, events);
+    return events;
 }
 
 /* Makes the visible events of a list; under the view's lock. NULL without memory. */
@@ -170,15 +184,16 @@ static const made_t *make(rvw_view_t *view, int t, const rvw_list_t *list) {
             return made;
         }
     }
-    uint32_t n = count_blocks(view, t, list);
     made_t *made = rv_arena_zalloc(&view->arena, 1, sizeof *made);
-    rvw_events_t *events = rv_arena_alloc(&view->arena, (n + 1) * sizeof *events);
+    const rvw_events_t **events = rv_arena_alloc(&view->arena, (count_blocks(list) + 1) * sizeof(const rvw_events_t *));
     if (!made || !events) {
         return NULL;
     }
     const rvw_block_t *block = atomic_load_explicit(&list->first, memory_order_acquire);
-    for (uint32_t k = 0; k < n; k++) {
-        if (!rvw_block_events(view->sight.tails[t], block, view->sight.lsn, &view->arena, &events[k])) {
+    uint32_t n = 0, visible;
+    while (block && (visible = rvw_block_visible(view->sight.tails[t], block, view->sight.lsn)) > 0) {
+        events[n] = block_events(view, block, visible);
+        if (!events[n++]) {
             return NULL;
         }
         block = atomic_load_explicit(&block->next, memory_order_acquire);
@@ -213,8 +228,9 @@ rv_status_t rvw_view_events(const rvw_view_t *view, uint32_t type, uint32_t chun
         if (!made) {
             return rv_fail_memory(err, "the events of a view");
         }
-        memcpy(out + n, made->events, made->n * sizeof *out);
-        n += made->n;
+        for (uint32_t k = 0; k < made->n; k++) {
+            out[n++] = *made->events[k];
+        }
     }
     *ret_n = n;
     return RV_OK;

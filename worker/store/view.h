@@ -19,7 +19,7 @@ typedef struct rvw_view rvw_view_t;
 typedef struct rvw_partition rvw_partition_t;
 
 /* Some events of one (type, chunk): a stored piece, or a block of the tail. */
-typedef struct {
+typedef struct rvw_events {
     uint32_t n;
     bool sorted;         /* by (row, time, source, id): stored pieces are, tail blocks are not */
     const uint16_t *row; /* row within the chunk */
