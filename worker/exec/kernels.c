@@ -5,6 +5,7 @@
  * walked through. No memory, no failure.
  */
 #include "kernels.h"
+#include "kernels_wide.h"
 
 #include <string.h>
 
@@ -31,6 +32,10 @@ RANGE(uint64_t)
 
 void rvw_kernel_range(const void *codes, unsigned width, uint32_t first, uint32_t n, uint64_t lo, uint64_t span,
                       uint8_t *m) {
+    if (rvw_wide) {
+        rvw_wide_range((const uint8_t *)codes + (size_t)first * width, width, n, lo, span, m);
+        return;
+    }
     switch (width) {
     case 1:
         range_uint8_t((const uint8_t *)codes + first, n, (uint8_t)lo, (uint8_t)span, m);
@@ -217,10 +222,18 @@ static inline __attribute__((always_inline)) uint32_t list_bits(uint64_t word, u
     } while (0)
 
 CLONES void rvw_kernel_count(const uint16_t *row, uint32_t n, const uint8_t *m, uint32_t *count) {
+    if (rvw_wide) {
+        rvw_wide_count(row, n, m, count);
+        return;
+    }
     SCATTER(count[row[k]]++, count[row[k]] += m[k]);
 }
 
 CLONES void rvw_kernel_seen(const uint16_t *row, uint32_t n, const uint8_t *m, uint8_t *seen) {
+    if (rvw_wide) {
+        rvw_wide_seen(row, n, m, seen);
+        return;
+    }
     SCATTER(seen[row[k]] = 1, seen[row[k]] |= m[k]);
 }
 
@@ -389,6 +402,8 @@ CLONES void rvw_kernel_before_doubles(const double *x, const uint8_t *present, u
 }
 
 CLONES uint32_t rvw_kernel_pick(const uint8_t *m, uint32_t first, uint32_t n, uint32_t *idx) {
+    if (rvw_wide)
+        return rvw_wide_pick(m, first, n, idx);
     uint32_t found = 0, i = 0;
     for (; i + 64 <= n; i += 64)
         found += list_bits(rvw_pack64(m + i), first + i, idx + found);
@@ -461,6 +476,8 @@ CLONES uint64_t rvw_bitmap_common(const uint64_t *a, const uint64_t *b, uint32_t
 }
 
 uint32_t rvw_kernel_run_ends(const uint16_t *row, uint32_t n, bool latest, uint32_t *at) {
+    if (rvw_wide)
+        return rvw_wide_run_ends(row, n, latest, at);
     uint32_t k = !latest;
     at[0] = 0;
     for (uint32_t i = 0; i + 1 < n; i++) {
