@@ -13,6 +13,7 @@
 #define INLINE static inline __attribute__((always_inline)) TARGET
 #define LANES 32u /* rows in a register */
 #define BLOCK 1024u
+#define AHEAD 2048u /* bytes that the memory is asked for beforehand: by itself it does so within a page only */
 
 bool rvw_wide;
 
@@ -40,6 +41,7 @@ INLINE uint32_t list_rows(const uint16_t *row, uint32_t n, const uint8_t *m, uin
     uint32_t found = 0;
     for (uint32_t i = 0; i < n; i += LANES) {
         __mmask32 in = lanes(n - i), hit = hits_of(m, i, in);
+        __builtin_prefetch((const char *)(row + i) + AHEAD);
         _mm512_storeu_si512(hits + found, _mm512_maskz_compress_epi16(hit, _mm512_maskz_loadu_epi16(in, row + i)));
         found += (uint32_t)__builtin_popcount(hit);
     }
@@ -134,6 +136,7 @@ INLINE void put(uint8_t *m, uint32_t i, uint32_t n, __mmask64 hit) {
         __mmask64 hit = 0;                                                                                             \
         for (uint32_t k = 0; k < 64; k += (per)) {                                                                     \
             __m512i x;                                                                                                 \
+            __builtin_prefetch((const char *)(codes + k) + AHEAD);                                                     \
             if (n >= 64)                                                                                               \
                 x = _mm512_loadu_si512(codes + k);                                                                     \
             else                                                                                                       \

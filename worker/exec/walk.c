@@ -142,26 +142,29 @@ static rv_status_t mask_block(const walk_t *w, uint32_t first, uint32_t n, uint8
     return RV_OK;
 }
 
-/* First event from `at` on whose row is not below: in steps that double, then by halves. */
-static uint32_t seek(const uint16_t *rows, uint32_t n, uint32_t at, uint32_t row) {
-    uint32_t step = 1, lo = at;
-    while (lo + step < n && rows[lo + step] < row) {
+#define STEP 32u
+
+/* First event from `at` on whose row is not below: from the guess on in steps that double, then by halves without a
+ * branch, for where it is nobody can foresee. */
+static uint32_t seek(const uint16_t *rows, uint32_t n, uint32_t at, uint32_t guess, uint32_t row) {
+    uint32_t lo = guess < n ? guess : n - 1, left, step = STEP;
+    lo = lo < at + STEP / 2 ? at : lo - STEP / 2;
+    for (; lo > at && rows[lo] >= row; step *= 2)
+        lo = lo < at + step ? at : lo - step;
+    for (; lo + step < n && rows[lo + step - 1] < row; step *= 2)
         lo += step;
-        step *= 2;
-    }
-    uint32_t hi = lo + step < n ? lo + step : n;
-    while (lo < hi) {
-        uint32_t mid = lo + (hi - lo) / 2;
-        if (rows[mid] < row)
-            lo = mid + 1;
-        else
-            hi = mid;
+    left = lo + step < n ? step : n - lo;
+    while (left) {
+        uint32_t half = (left + 1) / 2;
+        lo += rows[lo + half - 1] < row ? half : 0;
+        left -= half;
     }
     return lo;
 }
 
 bool rvw_run_next(const rvw_chunk_t *t, const rvw_events_t *events, rvw_run_t *run) {
-    uint32_t row = run->row < events->min_row ? events->min_row : run->row, at = run->at;
+    const float density = (float)events->n / (float)(events->max_row - events->min_row + 1);
+    uint32_t row = run->row < events->min_row ? events->min_row : run->row, at = run->at, from = row;
     while (row <= events->max_row && at < events->n) {
         uint64_t word = t->mask[row >> 6] >> (row & 63);
         if (!word) {
@@ -169,7 +172,8 @@ bool rvw_run_next(const rvw_chunk_t *t, const rvw_events_t *events, rvw_run_t *r
             continue;
         }
         row += (uint32_t)__builtin_ctzll(word);
-        at = seek(events->row, events->n, at, row);
+        at = seek(events->row, events->n, at, at + (uint32_t)((float)(row - from) * density), row);
+        from = row;
         uint32_t end = at;
         while (end < events->n && events->row[end] == row)
             end++;
