@@ -1,8 +1,8 @@
 /* csv.c: the reader keeps one buffer. A record is scanned where it lies, in blocks of 64 bytes: a word has a bit for
- * each byte of a block that can end a field, another one for each that is not ASCII. When the bytes do not suffice,
- * more are read behind them and the scan of that record starts again. Behind them is a block of zeros. Fields point
- * into the buffer; only fields with doubled quotes are copied, to a scratch buffer, because the raw record must stay as
- * it is for the file of rejects.
+ * each byte of a block that can end a field, a flag says whether some are not ASCII; the next record goes on in the
+ * block that the last one ended in. When the bytes do not suffice, more are read behind them and the scan of that
+ * record starts again. Behind them is a block of zeros. Fields point into the buffer; only fields with doubled quotes
+ * are copied, to a scratch buffer, because the raw record must stay as it is for the file of rejects.
  *
  * After a broken record the reading goes on with the next physical line: a quote that never closes must not swallow the
  * file. One thread. Failure: only the source can fail; records that are wrong are told to the caller one by one. */
@@ -18,6 +18,13 @@
 #define LEAST_BUFFER (256u << 10) /* stays in the processor's cache */
 #define MOST_BUFFER (4u << 20)    /* several times the longest record */
 
+/* Where fields may end in a block of the buffer. */
+typedef struct {
+    const char *end;  /* of the block; NULL: none */
+    uint64_t special; /* its bytes: comma, quote, carriage return, line feed, NUL */
+    uint64_t foreign; /* not 0: some are not ASCII */
+} marks_t;
+
 struct rv_csv {
     rv_csv_read_fn read;
     void *context;
@@ -25,6 +32,7 @@ struct rv_csv {
     size_t at, have, cap, scratch_used;
     bool ended, begun;
     uint64_t offset, line; /* of buffer[at] */
+    marks_t marks;
     rv_csv_field_t fields[RV_CSV_MAX_FIELDS];
 };
 
@@ -68,6 +76,7 @@ static rv_status_t fill(rv_csv_t *csv, rv_error_t *err) {
     if (n < 0)
         return rv_fail_as(err, RV_UNKNOWN, RV_REASON_NONE, "the input cannot be read: %s", strerror((int)-n));
     csv->ended = n == 0;
+    csv->marks.end = NULL;
     csv->have += (size_t)n;
     memset(csv->buffer + csv->have, 0, BLOCK);
     return RV_OK;
@@ -80,57 +89,61 @@ static bool need_scratch(rv_csv_t *csv) {
     return csv->scratch != NULL;
 }
 
-/* Where fields of a record may end. */
-typedef struct {
-    const char *p;
-    size_t n, base;   /* bytes of the record, and before the block */
-    uint64_t special; /* bytes of the block: comma, quote, carriage return, line feed, NUL */
-    uint64_t foreign; /* bytes of this block and those before it that are not ASCII */
-} marks_t;
-
 #ifdef __SSE2__
-static inline uint64_t equal(const __m128i *bytes, char c) {
-    __m128i wanted = _mm_set1_epi8(c);
-    uint64_t found = 0;
-    for (unsigned i = 0; i < 4; i++)
-        found |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes[i], wanted)) << (16 * i);
-    return found;
-}
-
-static inline void mark(marks_t *marks) {
+static inline void mark(marks_t *marks, const char *p) {
     __m128i bytes[4];
-    memcpy(bytes, marks->p + marks->base, sizeof bytes);
-    marks->special = equal(bytes, ',') | equal(bytes, '"') | equal(bytes, '\r') | equal(bytes, '\n') | equal(bytes, 0);
-    for (unsigned i = 0; i < 4; i++)
+    memcpy(bytes, p, sizeof bytes);
+    marks->special = 0;
+    marks->foreign = 0;
+    for (unsigned i = 0; i < 4; i++) {
+        __m128i found =
+            _mm_or_si128(_mm_cmpeq_epi8(bytes[i], _mm_set1_epi8(',')), _mm_cmpeq_epi8(bytes[i], _mm_set1_epi8('"')));
+        found = _mm_or_si128(found, _mm_or_si128(_mm_cmpeq_epi8(bytes[i], _mm_set1_epi8('\r')),
+                                                 _mm_cmpeq_epi8(bytes[i], _mm_set1_epi8('\n'))));
+        found = _mm_or_si128(found, _mm_cmpeq_epi8(bytes[i], _mm_setzero_si128()));
+        marks->special |= (uint64_t)(unsigned)_mm_movemask_epi8(found) << (16 * i);
         marks->foreign |= (unsigned)_mm_movemask_epi8(bytes[i]);
+    }
 }
 #else
-static inline void mark(marks_t *marks) {
+static inline void mark(marks_t *marks, const char *p) {
     static const bool SPECIAL[256] = {[','] = true, ['"'] = true, ['\r'] = true, ['\n'] = true, [0] = true};
     marks->special = 0;
+    marks->foreign = 0;
     for (unsigned i = 0; i < BLOCK; i++) {
-        unsigned char byte = (unsigned char)marks->p[marks->base + i];
+        unsigned char byte = (unsigned char)p[i];
         marks->special |= (uint64_t)SPECIAL[byte] << i;
         marks->foreign |= byte & 0x80u;
     }
 }
 #endif
 
+/* A record on its way. */
+typedef struct {
+    marks_t *marks;
+    const char *p;
+    size_t n;         /* bytes that are there */
+    uint64_t foreign; /* of the blocks that it has touched */
+} record_t;
+
 /* The next special byte from i on, which only rises; n when there is none. */
-static inline size_t next_mark(marks_t *marks, size_t i) {
-    while (i < marks->n) {
-        while (i >= marks->base + BLOCK) {
-            marks->base += BLOCK;
-            mark(marks);
+static inline size_t next_mark(record_t *record, size_t i) {
+    marks_t *marks = record->marks;
+    while (i < record->n) {
+        const char *at = record->p + i;
+        if (at >= marks->end) {
+            mark(marks, at);
+            marks->end = at + BLOCK;
         }
-        uint64_t rest = marks->special & UINT64_MAX << (i - marks->base);
+        record->foreign |= marks->foreign;
+        uint64_t rest = marks->special >> (BLOCK - (size_t)(marks->end - at));
         if (rest) {
-            i = marks->base + (size_t)__builtin_ctzll(rest);
+            i += (size_t)__builtin_ctzll(rest);
             break;
         }
-        i = marks->base + BLOCK;
+        i += (size_t)(marks->end - at);
     }
-    return i < marks->n ? i : marks->n;
+    return i < record->n ? i : record->n;
 }
 
 /* What a scan came to. */
@@ -160,12 +173,12 @@ static const char *undoubled(rv_csv_t *csv, const char *p, size_t n, uint32_t *r
 }
 
 /* A field in quotes: p[*at] is the opening one. Leaves *at behind the closing one. */
-static scan_t scan_quoted(rv_csv_t *csv, marks_t *marks, size_t *at, rv_csv_field_t *field, size_t *newlines) {
-    const char *p = marks->p;
-    size_t n = marks->n, i = *at + 1, start = i;
+static scan_t scan_quoted(rv_csv_t *csv, record_t *record, size_t *at, rv_csv_field_t *field, size_t *newlines) {
+    const char *p = record->p;
+    size_t n = record->n, i = *at + 1, start = i;
     bool doubled = false;
     for (;; i++) {
-        i = next_mark(marks, i);
+        i = next_mark(record, i);
         if (i > RV_CSV_MAX_RECORD)
             return broken("the record is longer than 1 MiB, or a quote is not closed");
         if (i >= n)
@@ -197,21 +210,20 @@ static scan_t scan_quoted(rv_csv_t *csv, marks_t *marks, size_t *at, rv_csv_fiel
 /* One record at p, of which n bytes are there. */
 static scan_t scan(rv_csv_t *csv, const char *p, size_t n) {
     scan_t result = {.outcome = WHOLE};
-    marks_t marks = {.p = p, .n = n};
+    record_t record = {.marks = &csv->marks, .p = p, .n = n};
     size_t i = 0;
     csv->scratch_used = 0;
-    mark(&marks);
     for (;;) {
         if (result.fields == RV_CSV_MAX_FIELDS)
             return broken("the record has more than 4096 fields");
         rv_csv_field_t *field = &csv->fields[result.fields++];
         if (i < n && p[i] == '"') {
-            scan_t quoted = scan_quoted(csv, &marks, &i, field, &result.newlines);
+            scan_t quoted = scan_quoted(csv, &record, &i, field, &result.newlines);
             if (quoted.outcome != WHOLE)
                 return quoted;
         } else {
             size_t start = i;
-            i = next_mark(&marks, i);
+            i = next_mark(&record, i);
             *field = (rv_csv_field_t){p + start, (uint32_t)(i - start), false};
         }
         if (i > RV_CSV_MAX_RECORD)
@@ -219,7 +231,7 @@ static scan_t scan(rv_csv_t *csv, const char *p, size_t n) {
         if (i >= n) {
             result.outcome = csv->ended ? WHOLE : SHORT;
             result.next = result.raw = n;
-            result.ascii = !marks.foreign;
+            result.ascii = !record.foreign;
             return result;
         }
         if (p[i] == ',') {
@@ -230,7 +242,7 @@ static scan_t scan(rv_csv_t *csv, const char *p, size_t n) {
             result.raw = i;
             result.next = i + (p[i] == '\n' ? 1 : 2);
             result.newlines++;
-            result.ascii = !marks.foreign;
+            result.ascii = !record.foreign;
             return result;
         }
         if (p[i] == '\r' && i + 1 >= n && !csv->ended)
@@ -271,6 +283,7 @@ static rv_status_t skip_line(rv_csv_t *csv, rv_error_t *err) {
 
 /* Hands out one physical line with a problem. */
 static rv_status_t take_line(rv_csv_t *csv, const char *problem, rv_csv_record_t *ret, rv_error_t *err) {
+    csv->marks.end = NULL; /* a scan may have gone beyond the line */
     for (;;) {
         const char *p = csv->buffer + csv->at;
         size_t n = csv->have - csv->at;

@@ -244,6 +244,21 @@ static void a_bad_byte_is_seen_in_every_place_of_a_block(void **state) {
     }
 }
 
+/* The quote of the first line is not closed: the scan goes on to the end, the reading with the next line. */
+static void the_scan_of_a_broken_record_leaves_nothing_behind(void **state) {
+    char text[400], wanted[1000];
+    (void)state;
+    for (size_t length = 1; length < 150; length++) {
+        size_t n = (size_t)sprintf(text, "\"%0*d\n", (int)length, 0);
+        char *p = wanted + sprintf(wanted, "!1|");
+        for (unsigned line = 0; line < 40; line++) {
+            n += (size_t)sprintf(text + n, "%u,x\n", line);
+            p += sprintf(p, "<%u><x>|", line);
+        }
+        expect(text, n, wanted);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plain_records_are_split_at_commas_and_line_ends),
@@ -259,6 +274,7 @@ int main(void) {
         cmocka_unit_test(lines_are_handed_out_as_they_stand),
         cmocka_unit_test(fields_of_all_lengths_are_found_in_all_places),
         cmocka_unit_test(a_bad_byte_is_seen_in_every_place_of_a_block),
+        cmocka_unit_test(the_scan_of_a_broken_record_leaves_nothing_behind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -24,7 +24,8 @@ typedef struct {
     const int64_t *times;
     int64_t none;            /* the time of a row without event */
     const lookup_t *lookups; /* by piece */
-    const uint32_t *rows;    /* rows whose event is still to be evaluated, by piece */
+    uint32_t *rest, n_rest;  /* rows whose event is still to be evaluated */
+    const uint32_t *rows;    /* the same by piece */
     const uint32_t *at;      /* of piece p: rows[at[p]] .. rows[at[p + 1]] */
     const uint64_t *refs;
     char *data;
@@ -48,8 +49,8 @@ static const rv_str_t *entries_of(rvw_select_t *s, const rvw_column_t *c, rv_str
     return entries;
 }
 
-/* Finds the pieces whose values can be looked up; *ret_all: all that have events. */
-static rv_status_t find_lookups(rvw_select_t *s, ends_t *e, bool *ret_all, rv_error_t *err) {
+/* Finds the pieces whose values can be looked up. */
+static rv_status_t find_lookups(rvw_select_t *s, ends_t *e, rv_error_t *err) {
     static const uint8_t zero = 0;
     uint32_t n_pieces = s->pieces->n, n_known = 0, arg = e->gather->arg;
     rv_str_t known[KNOWN];
@@ -57,10 +58,8 @@ static rv_status_t find_lookups(rvw_select_t *s, ends_t *e, bool *ret_all, rv_er
     if (!lookups)
         return RVW_NO_SPACE;
     e->lookups = lookups;
-    *ret_all = false;
     if (s->task->job->nodes[arg].kind != RVW_KIND_STRING || s->task->job->nodes[arg].domain == RVW_DOMAIN_CONST)
         return RV_OK;
-    *ret_all = true;
     for (uint32_t p = 0; p < n_pieces; p++) {
         const rvw_typed_events_t *piece = &s->pieces->pieces[p];
         if (!piece->events->n)
@@ -68,10 +67,8 @@ static rv_status_t find_lookups(rvw_select_t *s, ends_t *e, bool *ret_all, rv_er
         RVW_TRY(rvw_bind(s->task, &e->gather->expr, piece->events, piece->type, piece->events->n, err));
         const rvw_bind_t *bind = &s->task->scratch->bind[arg];
         const rvw_column_t *c = bind->column;
-        if (bind->from != RVW_FROM_COLUMN || c->encoding != RVW_DICT || c->width > 1 || c->present || !c->dict_n) {
-            *ret_all = false;
+        if (bind->from != RVW_FROM_COLUMN || c->encoding != RVW_DICT || c->width > 1 || c->present || !c->dict_n)
             continue;
-        }
         lookups[p].entries = entries_of(s, c, known, &n_known, err);
         lookups[p].codes = c->width ? c->codes : &zero;
         lookups[p].mask = c->width ? UINT32_MAX : 0;
@@ -81,39 +78,35 @@ static rv_status_t find_lookups(rvw_select_t *s, ends_t *e, bool *ret_all, rv_er
     return RV_OK;
 }
 
-/* The values of all rows whose event's can be looked up. */
-static void look_up(const rvw_select_t *s, const ends_t *e) {
+/* The values of all rows whose event's can be looked up; lists the others. */
+static void look_up(const rvw_select_t *s, ends_t *e) {
     rv_str_t *data = (rv_str_t *)(void *)e->data;
     for (uint32_t r = 0; r < s->task->n_rows; r++) {
         if (e->times[r] == e->none)
             continue;
         const lookup_t *lookup = &e->lookups[e->refs[r] >> 32];
-        if (!lookup->codes)
+        if (!lookup->codes) {
+            e->rest[e->n_rest++] = r;
             continue;
+        }
         data[r] = lookup->entries[lookup->codes[(uint32_t)e->refs[r] & lookup->mask]];
         e->present[r] = 1;
     }
 }
 
-/* The piece that row r waits for; behind the last one when it waits for none. */
-static uint32_t piece_of(const rvw_select_t *s, const ends_t *e, uint32_t r) {
-    uint32_t piece = e->times[r] == e->none ? s->pieces->n : (uint32_t)(e->refs[r] >> 32);
-    return e->lookups[piece].codes ? s->pieces->n : piece;
-}
-
-/* Lists the rows that wait for their event, piece by piece. */
+/* Sorts the rows that wait for their event by its piece. */
 static rv_status_t by_piece(rvw_select_t *s, ends_t *e, rv_error_t *err) {
-    uint32_t n_rows = s->task->n_rows, n_pieces = s->pieces->n;
-    uint32_t *at = rvw_take_zero(s->task, n_pieces + 3u, sizeof *at, err);
-    uint32_t *rows = rvw_take(s->task, n_rows + 1u, sizeof *rows, err);
+    uint32_t n_pieces = s->pieces->n;
+    uint32_t *at = rvw_take_zero(s->task, n_pieces + 2u, sizeof *at, err);
+    uint32_t *rows = rvw_take(s->task, e->n_rest + 1u, sizeof *rows, err);
     if (!at || !rows)
         return RVW_NO_SPACE;
-    for (uint32_t r = 0; r < n_rows; r++)
-        at[piece_of(s, e, r) + 2]++;
-    for (uint32_t p = 0; p <= n_pieces; p++)
+    for (uint32_t i = 0; i < e->n_rest; i++)
+        at[(e->refs[e->rest[i]] >> 32) + 2]++;
+    for (uint32_t p = 0; p < n_pieces; p++)
         at[p + 2] += at[p + 1];
-    for (uint32_t r = 0; r < n_rows; r++)
-        rows[at[piece_of(s, e, r) + 1]++] = r;
+    for (uint32_t i = 0; i < e->n_rest; i++)
+        rows[at[(e->refs[e->rest[i]] >> 32) + 1]++] = e->rest[i];
     e->rows = rows;
     e->at = at;
     return RV_OK;
@@ -172,16 +165,14 @@ static rv_status_t finish_pieces(rvw_select_t *s, ends_t *e, rv_error_t *err) {
 static rv_status_t finish_end(rvw_select_t *s, ends_t *e, rv_error_t *err) {
     static const rvw_array_kind_t kinds[] = {RVW_ARRAY_U8, RVW_ARRAY_I64, RVW_ARRAY_I128, RVW_ARRAY_F64, RVW_ARRAY_STR};
     rvw_lane_t kind = s->task->job->nodes[e->node].kind;
-    bool all;
     e->data = rvw_take_zero(s->task, s->task->n_rows, rvw_kind_size(kind), err);
     e->present = rvw_take_zero(s->task, s->task->n_rows, 1, err);
-    if (!e->data || !e->present)
+    e->rest = rvw_take(s->task, s->task->n_rows + 1u, sizeof *e->rest, err);
+    if (!e->data || !e->present || !e->rest)
         return RVW_NO_SPACE;
-    RVW_TRY(find_lookups(s, e, &all, err));
-    if (kind == RVW_KIND_STRING)
-        look_up(s, e);
-    if (!all)
-        RVW_TRY(finish_pieces(s, e, err));
+    RVW_TRY(find_lookups(s, e, err));
+    look_up(s, e);
+    RVW_TRY(finish_pieces(s, e, err));
     rvw_array_set(s->task, e->node, kinds[kind], e->data, e->present);
     return RV_OK;
 }

@@ -209,7 +209,8 @@ static rv_status_t string_codes(rvw_chunk_t *t, table_t *table, const rvw_vec_t 
                 out[i] = codes[batch->first + i] + 2u;                                                                 \
     } while (0)
 
-/* Entry e of a column's dictionary has the code e + 2. */
+/* Entry e of a column's dictionary has the code e + 2. Which rows lack theirs nobody can foresee: so without a branch.
+ */
 static void stored_codes(const rvw_column_t *c, const rvw_batch_t *batch, uint32_t *out) {
     switch (c->width) {
     case 1:
@@ -227,7 +228,7 @@ static void stored_codes(const rvw_column_t *c, const rvw_batch_t *batch, uint32
     }
     for (uint32_t i = 0; c->present && i < batch->n; i++) {
         uint32_t row = batch->idx ? batch->idx[i] : batch->first + i;
-        out[i] = c->present[row >> 3] >> (row & 7) & 1 ? out[i] : 1;
+        out[i] = ((out[i] - 1) & -(uint32_t)(c->present[row >> 3] >> (row & 7) & 1)) + 1;
     }
 }
 
